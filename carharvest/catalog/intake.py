@@ -1,0 +1,119 @@
+"""What harvest writes and asks: photos, sightings, failures, and which URLs are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session
+
+from carharvest.catalog.rows import photo_values, sighting_values
+from carharvest.catalog.schema import FailureRow, PhotoRow, SightingRow
+from carharvest.catalog.store import Catalog
+from carharvest.records import Candidate, Failed, Fetched, Outcome, Repeat
+
+_CHUNK = 500  # SQLite allows 32,766 parameters in a statement; three a key
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the catalog knows of some candidates' URLs."""
+
+    photo_ids: dict[tuple[str, str, str], int] = field(default_factory=dict)  # (source, url, version) -> photo
+    sighted: set[tuple[str, str, str, str]] = field(default_factory=set)  # the same with the query
+    hopeless: set[tuple[str, str, str]] = field(default_factory=set)  # failures that no retry mends
+
+
+@dataclass
+class Recorded:
+    """What a batch brought."""
+
+    new: int = 0  # photos that were not in the catalog
+    known: int = 0  # more sightings of photos that were
+    failed: int = 0
+
+
+def known_urls(catalog: Catalog, candidates: Sequence[Candidate]) -> Known:
+    """Which of the candidates were fetched before, or failed for good."""
+    known = Known()
+    with catalog.reading() as session:
+        for start in range(0, len(candidates), _CHUNK):
+            keys = [(c.source, c.url, c.version) for c in candidates[start : start + _CHUNK]]
+            seen = select(
+                SightingRow.source, SightingRow.url, SightingRow.version, SightingRow.query, SightingRow.photo_id
+            ).where(tuple_(SightingRow.source, SightingRow.url, SightingRow.version).in_(keys))
+            for source, url, version, query, photo_id in session.execute(seen):
+                known.photo_ids[source, url, version] = photo_id
+                known.sighted.add((source, url, version, query))
+            lost = select(FailureRow.source, FailureRow.url, FailureRow.version).where(
+                tuple_(FailureRow.source, FailureRow.url, FailureRow.version).in_(keys), ~FailureRow.retryable
+            )
+            known.hopeless.update((source, url, version) for source, url, version in session.execute(lost))
+    return known
+
+
+def record(catalog: Catalog, outcomes: Sequence[Outcome], run_id: int) -> Recorded:
+    """Writes a batch in one transaction: photos once, their sightings, the failures."""
+    recorded = Recorded()
+    if not outcomes:
+        return recorded
+    now = datetime.now(UTC)
+    with catalog.writing() as session:
+        for outcome in outcomes:
+            match outcome:
+                case Fetched():
+                    photo_id, is_new = _photo(session, outcome, now, run_id)
+                    _sight(session, outcome.candidate, photo_id, now, run_id)
+                    recorded.new += is_new
+                    recorded.known += not is_new
+                case Repeat():
+                    _sight(session, outcome.candidate, outcome.photo_id, now, run_id)
+                    recorded.known += 1
+                case Failed():
+                    _fail(session, outcome, now, run_id)
+                    recorded.failed += 1
+    return recorded
+
+
+def _photo(session: Session, fetched: Fetched, now: datetime, run_id: int) -> tuple[int, bool]:
+    values = photo_values(fetched, now, run_id)
+    added = session.execute(
+        insert(PhotoRow).values(**values).on_conflict_do_nothing(index_elements=["sha256"]).returning(PhotoRow.id)
+    ).scalar()
+    if added is not None:
+        return added, True
+    return session.execute(select(PhotoRow.id).where(PhotoRow.sha256 == fetched.sha256)).scalar_one(), False
+
+
+def _sight(session: Session, candidate: Candidate, photo_id: int, now: datetime, run_id: int) -> None:
+    values = sighting_values(candidate, photo_id, now, run_id)
+    session.execute(insert(SightingRow).values(**values).on_conflict_do_nothing())
+    session.execute(
+        delete(FailureRow).where(
+            FailureRow.source == candidate.source,
+            FailureRow.url == candidate.url,
+            FailureRow.version == candidate.version,
+        )
+    )
+
+
+def _fail(session: Session, failed: Failed, now: datetime, run_id: int) -> None:
+    candidate = failed.candidate
+    again = {"reason": failed.reason, "detail": failed.detail, "retryable": failed.retryable, "failed_at": now}
+    row = insert(FailureRow).values(
+        source=candidate.source,
+        url=candidate.url,
+        version=candidate.version,
+        query=candidate.query,
+        brand_asked=candidate.brand_asked,
+        attempts=1,
+        run_id=run_id,
+        **again,
+    )
+    session.execute(
+        row.on_conflict_do_update(
+            index_elements=["source", "url", "version"],
+            set_={**again, "attempts": FailureRow.attempts + 1, "run_id": run_id},
+        )
+    )

@@ -1,0 +1,79 @@
+"""Rows of the tables turned into the records that travel, and back."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from carharvest.catalog.schema import PhotoRow, SightingRow
+from carharvest.records import Candidate, Fetched, Fingerprint, Sighting
+
+
+def fingerprint_of(row: PhotoRow) -> Fingerprint:
+    return Fingerprint(
+        format=row.format,
+        ext=row.ext,
+        width_px=row.width_px,
+        height_px=row.height_px,
+        exif_orientation=row.exif_orientation,
+        frames=row.frames,
+        phash=row.phash,
+        phash_mirrored=row.phash_mirrored,
+        phash_flipped=row.phash_flipped,
+        phash_rotated=row.phash_rotated,
+        brightness=row.brightness,
+        contrast=row.contrast,
+        blur_var=row.blur_var,
+    )
+
+
+def photo_values(fetched: Fetched, now: datetime, run_id: int) -> dict[str, Any]:
+    return {
+        **asdict(fetched.fingerprint),
+        "sha256": fetched.sha256,
+        "size_bytes": fetched.size_bytes,
+        "added_at": now,
+        "run_id": run_id,
+    }
+
+
+def sighting_of(row: SightingRow) -> Sighting:
+    return Sighting(
+        source=row.source,
+        url=row.url,
+        query=row.query,
+        brand_asked=row.brand_asked,
+        view_asked=row.view_asked,
+        title=row.title,
+        alt=row.alt,
+        author=row.author,
+        author_url=row.author_url,
+        license=row.license,
+        license_url=row.license_url,
+        page_url=row.page_url,
+        folder=row.folder,
+        file_name=row.file_name,
+        seen_at=row.seen_at.isoformat(timespec="seconds"),
+    )
+
+
+def sighting_values(candidate: Candidate, photo_id: int, now: datetime, run_id: int) -> dict[str, Any]:
+    return {
+        "photo_id": photo_id,
+        "source": candidate.source,
+        "url": candidate.url,
+        "version": candidate.version,
+        "query": candidate.query,
+        "brand_asked": candidate.brand_asked,
+        "view_asked": candidate.view_asked,
+        "title": candidate.title,
+        "alt": candidate.alt,
+        "author": candidate.author,
+        "author_url": candidate.author_url,
+        "license": candidate.license,
+        "license_url": candidate.license_url,
+        "page_url": candidate.page_url,
+        "folder": candidate.folder,
+        "file_name": candidate.file_name,
+        "seen_at": now,
+        "run_id": run_id,
+    }

@@ -1,0 +1,87 @@
+"""Stage `brands`: which brand a photo shows, by what the sources say of it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from carharvest.brands import BrandMapping, Match
+from carharvest.records import Label, Opinion, Photo, Sighting, Verdict
+
+# In order of trust: what was asked for, where it lay, what it was called, what was written beside it.
+_CONFIDENCE = {"query": 0.9, "folder": 0.9, "file_name": 0.8, "title": 0.7, "alt": 0.6}
+
+
+@dataclass(frozen=True, slots=True)
+class BrandsStage:
+    """Labels a photo with a brand where its sightings agree; conflicts stay conflicts and drop the photo.
+
+    Each sighting's fields are read in order and the first that names exactly one brand is its word. A later
+    field that names only other brands contradicts it.
+    """
+
+    mapping: BrandMapping
+    name: str = "brands"
+    version: int = 1
+    whole: bool = False
+
+    def settings(self) -> Mapping[str, object]:
+        return {"mapping": sorted((key, repr(brand)) for key, brand in self.mapping.brands.items())}
+
+    def run(self, photos: Iterable[Photo]) -> Iterator[Opinion]:
+        for photo in photos:
+            claims: dict[str, tuple[str, Match]] = {}  # brand -> the field that named it first
+            for sighting in photo.sightings:
+                for field, match in brand_claims(self.mapping, sighting):
+                    claims.setdefault(match.brand, (field, match))
+            share = 1.0 if len(claims) == 1 else 1.0 / max(1, len(claims))
+            for brand, (field, match) in claims.items():
+                yield Label(photo.id, "brand", brand, field, _CONFIDENCE[field] * share, {"alias": match.alias})
+            if not claims:
+                yield Verdict(photo.id, False, "no-brand", {"sightings": len(photo.sightings)})
+            elif len(claims) > 1:
+                yield Verdict(photo.id, False, "brand-conflict", {b: f"{f}: {m.alias}" for b, (f, m) in claims.items()})
+
+
+def brand_claims(mapping: BrandMapping, sighting: Sighting) -> list[tuple[str, Match]]:
+    """What one sighting says: one brand (it is clear), several (it contradicts itself) or none."""
+    claims: list[tuple[str, Match]] = []
+    for field, read in _READERS.items():
+        found = read(mapping, sighting)
+        if not found:
+            continue
+        if not claims:
+            claims = [(field, match) for match in found]
+        elif not {match.brand for match in found} & {match.brand for _, match in claims}:
+            claims += [(field, match) for match in found]
+        elif len(claims) > 1 and len(found) == 1:
+            claims = [(field, found[0])]  # "Audi and BMW" in the title, BMW in the alt text
+    return claims
+
+
+def _in_query(mapping: BrandMapping, sighting: Sighting) -> list[Match]:
+    if sighting.brand_asked:
+        return [Match(sighting.brand_asked, sighting.brand_asked)]
+    return mapping.find(sighting.query)
+
+
+def _in_folder(mapping: BrandMapping, sighting: Sighting) -> list[Match]:
+    """The innermost folder that names a brand decides; a folder that is only a name needs no context."""
+    for folder in reversed(sighting.folder.split("/")):
+        whole = mapping.exactly(folder)
+        found = [whole] if whole else mapping.find(folder)
+        if found:
+            return found
+    return []
+
+
+def _in_file_name(mapping: BrandMapping, sighting: Sighting) -> list[Match]:
+    return mapping.find(PurePosixPath(sighting.file_name).stem)
+
+
+_READERS: Mapping[str, Callable[[BrandMapping, Sighting], list[Match]]] = {
+    "query": _in_query,
+    "folder": _in_folder,
+    "file_name": _in_file_name,
+    "title": lambda mapping, sighting: mapping.find(sighting.title),
+    "alt": lambda mapping, sighting: mapping.find(sighting.alt),
+}

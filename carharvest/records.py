@@ -1,0 +1,248 @@
+"""The records that travel between rooms: frozen, with units in their names; imports nothing of ours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+View = Literal["front", "rear", "side", "front-left", "front-right", "rear-left", "rear-right"]
+Part = Literal["train", "val", "test"]
+LabelKind = Literal["brand", "view", "ascii_name", "file_name"]
+Relation = Literal["keeper", "copy", "same-shot"]
+Evidence = Mapping[str, str | int | float]
+
+# How a view is asked for in a search query ("MG car back").
+VIEW_WORDS: dict[View, str] = {
+    "front": "front",
+    "rear": "back",
+    "side": "side",
+    "front-left": "front left",
+    "front-right": "front right",
+    "rear-left": "back left",
+    "rear-right": "back right",
+}
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a source is asked: the words, and the brand and view that they stand for."""
+
+    text: str
+    brand: str | None = None
+    view: View | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebAddress:
+    """A picture on the web."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A picture in a file. `version` (size and mtime) tells one content of a path from another."""
+
+    path: str
+    version: str
+
+    @property
+    def url(self) -> str:
+        return f"file://{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveMember:
+    """A picture inside a .zip. `version` is the member's CRC-32."""
+
+    archive: str
+    member: str
+    version: str
+
+    @property
+    def url(self) -> str:
+        return f"zip://{self.archive}!/{self.member}"
+
+
+Place = WebAddress | LocalFile | ArchiveMember
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A picture that a source offers, and what the source says of it."""
+
+    source: str
+    place: Place
+    query: str = ""
+    brand_asked: str | None = None
+    view_asked: View | None = None
+    title: str = ""
+    alt: str = ""
+    author: str = ""
+    author_url: str = ""
+    license: str = ""
+    license_url: str = ""
+    page_url: str = ""
+    folder: str = ""  # folders above the picture, outermost first, "/" between them
+    file_name: str = ""
+
+    @property
+    def url(self) -> str:
+        return self.place.url
+
+    @property
+    def version(self) -> str:
+        return "" if isinstance(self.place, WebAddress) else self.place.version
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What one reduced decode yields. Sizes are those seen by a person, EXIF orientation applied.
+
+    Hashes are 64-bit pHashes as unsigned integers, of the picture and of its mirror images.
+    """
+
+    format: str
+    ext: str
+    width_px: int
+    height_px: int
+    exif_orientation: int
+    frames: int
+    phash: int
+    phash_mirrored: int  # left and right swapped
+    phash_flipped: int  # top and bottom swapped
+    phash_rotated: int  # turned by 180 degrees
+    brightness: float  # mean luma, 0-1
+    contrast: float  # standard deviation of luma, 0-1
+    blur_var: float  # variance of the Laplacian of 8-bit luma at thumbnail scale; low is blurred
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A candidate whose bytes decoded as a picture and are on disk."""
+
+    candidate: Candidate
+    sha256: str
+    size_bytes: int
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A candidate that could not be fetched, why, and whether a later try makes sense."""
+
+    candidate: Candidate
+    reason: str
+    detail: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A candidate whose URL is known: another query offered the same picture."""
+
+    candidate: Candidate
+    photo_id: int
+
+
+Outcome = Fetched | Failed | Repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A candidate that turned out to be a photo, as the catalog keeps it."""
+
+    source: str
+    url: str
+    query: str
+    brand_asked: str | None
+    view_asked: str | None
+    title: str
+    alt: str
+    author: str
+    author_url: str
+    license: str
+    license_url: str
+    page_url: str
+    folder: str
+    file_name: str
+    seen_at: str  # ISO 8601, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo with everything known of it: what a stage looks at."""
+
+    id: int
+    sha256: str
+    size_bytes: int
+    fingerprint: Fingerprint
+    sightings: tuple[Sighting, ...] = ()
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # kind -> values, earlier stages' first
+    drops: tuple[str, ...] = ()  # reasons for which earlier stages would drop it
+
+    @property
+    def area_px(self) -> int:
+        return self.fingerprint.width_px * self.fingerprint.height_px
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a stage thinks of a photo: keep (a flag) or drop, a reason code, the evidence as numbers."""
+
+    photo_id: int
+    keep: bool
+    reason: str
+    evidence: Evidence = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a photo shows, the method that found it, and how sure it is (0-1)."""
+
+    photo_id: int
+    kind: LabelKind
+    value: str
+    method: str
+    confidence: float = 1.0
+    evidence: Evidence = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A photo's place in a group of the same shot.
+
+    relation: `keeper`; `copy` of the keeper `of_photo_id` (dropped); `same-shot` as `of_photo_id` (kept).
+    """
+
+    photo_id: int
+    group_key: str
+    relation: Relation
+    of_photo_id: int
+    distance_bits: int
+    transform: str  # "none", "mirrored", "flipped" or "rotated": how the other one has to be turned to match
+
+
+Opinion = Verdict | Label | Membership
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPhoto:
+    """A photo that may go into a split."""
+
+    id: int
+    sha256: str
+    ext: str
+    brand: str
+    view: str | None
+    file_name: str  # random, without extension
+    group_key: str  # photos with the same key never part
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A kept photo's place in a split."""
+
+    photo: KeptPhoto
+    part: Part
+    class_name: str

@@ -1,0 +1,102 @@
+"""One Settings object: carharvest.toml < environment < flags."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from carharvest.errors import BadSettings
+
+SETTINGS_FILE = "carharvest.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HarvestSettings(_Section):
+    """Limits of a download and of a decode."""
+
+    workers: int = Field(default=8, ge=1, le=256)
+    max_bytes: int = Field(default=50_000_000, gt=0)
+    max_pixels: int = Field(default=150_000_000, gt=0)
+    timeout_s: float = Field(default=30.0, gt=0)
+    user_agent: str = "carharvest (+https://pypi.org/project/carharvest/)"
+    allow_private_hosts: bool = False
+
+
+class QualitySettings(_Section):
+    """Photos beyond these are dropped by `normalize`. docs/curation.md shows how they were chosen."""
+
+    min_side_px: int = Field(default=96, ge=1)
+    max_aspect: float = Field(default=3.0, gt=1)
+    min_blur_var: float = Field(default=60.0, ge=0)
+    min_brightness: float = Field(default=0.06, ge=0, le=1)
+    max_brightness: float = Field(default=0.96, ge=0, le=1)
+    min_contrast: float = Field(default=0.04, ge=0, le=1)
+
+
+class DuplicateSettings(_Section):
+    """Radii in bits of a 64-bit pHash."""
+
+    copy_radius_bits: int = Field(default=6, ge=0, le=12)
+    shot_radius_bits: int = Field(default=8, ge=0, le=12)
+
+
+class SplitSettings(_Section):
+    """Shares of train, val and test in percent."""
+
+    train: int = Field(default=70, ge=1, le=100)
+    val: int = Field(default=15, ge=0, le=100)
+    test: int = Field(default=15, ge=0, le=100)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with the defaults that the four commands need."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CARHARVEST_", env_nested_delimiter="__", toml_file=SETTINGS_FILE, extra="forbid", frozen=True
+    )
+
+    workspace: Path = Path("datasets")
+    brand_mapping: Path | None = None
+    seed: int = Field(default=42, ge=0, lt=2**32)
+    pexels_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("PEXELS_API_KEY", "CARHARVEST_PEXELS_API_KEY", "pexels_api_key")
+    )
+    harvest: HarvestSettings = HarvestSettings()
+    quality: QualitySettings = QualitySettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
+    split: SplitSettings = SplitSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Settings from ./carharvest.toml, the environment and the flags that are not None.
+
+    Raises BadSettings naming each value that makes no sense; values of secrets are never shown.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg'][0].lower()}{e['msg'][1:]}" for e in error.errors()
+        )
+        raise BadSettings(
+            f"a setting makes no sense: {problems}",
+            hint=f"look at ./{SETTINGS_FILE} and at the environment variables CARHARVEST_*",
+        ) from None
+    except ValueError as error:  # TOML that does not parse
+        raise BadSettings(f"{SETTINGS_FILE} cannot be read: {error}", hint="mend the line it names") from None

@@ -1,0 +1,42 @@
+"""Text from the web made plain: ASCII names and comparable words."""
+
+import re
+import unicodedata
+
+from unidecode import unidecode
+
+# Scripts written without blanks give one word a character, so a name is found inside a sentence.
+_UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_INDIC = "\u0900-\u0dff"  # vowel signs are no letters to the `re` module, but part of the word
+_WORD = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[^\W\d_]|[{_INDIC}])+|\d+")
+_BLANKS = re.compile(r"\s+")
+
+
+def to_ascii(text: str) -> str:
+    """The text in ASCII letters, one blank between words: "Škoda  Mégane" -> "Skoda Megane"."""
+    composed = unicodedata.normalize("NFKC", text)
+    return _BLANKS.sub(" ", unidecode(composed)).strip()
+
+
+def folded(text: str) -> str:
+    """Lower case, compatibility forms unified, Latin accents removed, other scripts left as they are."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    bare = "".join(c for c in decomposed if not _is_latin_accent(c))
+    return unicodedata.normalize("NFC", bare)
+
+
+def words(text: str) -> list[str]:
+    """Folded runs of letters and runs of digits: "BMW320i_Škoda" -> ["bmw", "320", "i", "skoda"]."""
+    return _WORD.findall(folded(text))
+
+
+def printable(text: str, limit: int = 500) -> str:
+    """The text without control characters (terminal escapes too), cut to `limit` characters."""
+    clean = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp", "Cs"} else c for c in text)
+    clean = _BLANKS.sub(" ", clean).strip()
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def _is_latin_accent(char: str) -> bool:
+    # U+0300-U+036F are the accents of Latin, Greek and Cyrillic; marks of Indic or Arabic script stay.
+    return "\u0300" <= char <= "\u036f"
