@@ -99,7 +99,8 @@ class Candidate:
 class Fingerprint:
     """What one reduced decode yields. Sizes are those seen by a person, EXIF orientation applied.
 
-    Hashes are 64-bit pHashes as unsigned integers, of the picture and of its mirror images.
+    The four pHashes are unsigned 64-bit integers, of the picture and of its mirror images: they propose what may be
+    near. `detail_hash` (a pHash of 256 bits, row by row) and `chroma` decide.
     """
 
     format: str
@@ -112,6 +113,8 @@ class Fingerprint:
     phash_mirrored: int  # left and right swapped
     phash_flipped: int  # top and bottom swapped
     phash_rotated: int  # turned by 180 degrees
+    detail_hash: bytes  # 32 bytes
+    chroma: bytes  # 32 bytes: mean Cb and Cr of 4 x 4 fields
     brightness: float  # mean luma, 0-1
     contrast: float  # standard deviation of luma, 0-1
     blur_var: float  # variance of the Laplacian of 8-bit luma at thumbnail scale; low is blurred
@@ -219,7 +222,8 @@ class Membership:
     group_key: str
     relation: Relation
     of_photo_id: int
-    distance_bits: int
+    distance_bits: int  # of the 64-bit hashes
+    detail_bits: int  # of the 256-bit hashes
     transform: str  # "none", "mirrored", "flipped" or "rotated": how the other one has to be turned to match
 
 

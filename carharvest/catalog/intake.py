@@ -25,7 +25,7 @@ class Known:
     hopeless: set[tuple[str, str, str]] = field(default_factory=set)  # failures that no retry mends
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """What a batch brought."""
 
@@ -55,47 +55,34 @@ def known_urls(catalog: Catalog, candidates: Sequence[Candidate]) -> Known:
 
 def record(catalog: Catalog, outcomes: Sequence[Outcome], run_id: int) -> Recorded:
     """Writes a batch in one transaction: photos once, their sightings, the failures."""
-    recorded = Recorded()
     if not outcomes:
-        return recorded
+        return Recorded()
     now = datetime.now(UTC)
+    fetched = [o for o in outcomes if isinstance(o, Fetched)]
+    repeats = [o for o in outcomes if isinstance(o, Repeat)]
+    failed = [o for o in outcomes if isinstance(o, Failed)]
     with catalog.writing() as session:
-        for outcome in outcomes:
-            match outcome:
-                case Fetched():
-                    photo_id, is_new = _photo(session, outcome, now, run_id)
-                    _sight(session, outcome.candidate, photo_id, now, run_id)
-                    recorded.new += is_new
-                    recorded.known += not is_new
-                case Repeat():
-                    _sight(session, outcome.candidate, outcome.photo_id, now, run_id)
-                    recorded.known += 1
-                case Failed():
-                    _fail(session, outcome, now, run_id)
-                    recorded.failed += 1
-    return recorded
+        before = _photo_ids(session, fetched)
+        photos = {f.sha256: photo_values(f, now, run_id) for f in fetched if f.sha256 not in before}
+        if photos:
+            session.execute(insert(PhotoRow).on_conflict_do_nothing(), list(photos.values()))
+        ids = _photo_ids(session, fetched)
+        sighted = [(f.candidate, ids[f.sha256]) for f in fetched] + [(r.candidate, r.photo_id) for r in repeats]
+        if sighted:
+            sightings = [sighting_values(candidate, photo_id, now, run_id) for candidate, photo_id in sighted]
+            session.execute(insert(SightingRow).on_conflict_do_nothing(), sightings)
+            mended = [(c.source, c.url, c.version) for c, _ in sighted]
+            session.execute(
+                delete(FailureRow).where(tuple_(FailureRow.source, FailureRow.url, FailureRow.version).in_(mended))
+            )
+        for failure in failed:
+            _fail(session, failure, now, run_id)
+    return Recorded(new=len(photos), known=len(sighted) - len(photos), failed=len(failed))
 
 
-def _photo(session: Session, fetched: Fetched, now: datetime, run_id: int) -> tuple[int, bool]:
-    values = photo_values(fetched, now, run_id)
-    added = session.execute(
-        insert(PhotoRow).values(**values).on_conflict_do_nothing(index_elements=["sha256"]).returning(PhotoRow.id)
-    ).scalar()
-    if added is not None:
-        return added, True
-    return session.execute(select(PhotoRow.id).where(PhotoRow.sha256 == fetched.sha256)).scalar_one(), False
-
-
-def _sight(session: Session, candidate: Candidate, photo_id: int, now: datetime, run_id: int) -> None:
-    values = sighting_values(candidate, photo_id, now, run_id)
-    session.execute(insert(SightingRow).values(**values).on_conflict_do_nothing())
-    session.execute(
-        delete(FailureRow).where(
-            FailureRow.source == candidate.source,
-            FailureRow.url == candidate.url,
-            FailureRow.version == candidate.version,
-        )
-    )
+def _photo_ids(session: Session, fetched: Sequence[Fetched]) -> dict[str, int]:
+    query = select(PhotoRow.sha256, PhotoRow.id).where(PhotoRow.sha256.in_([f.sha256 for f in fetched]))
+    return dict(session.execute(query).tuples().all())
 
 
 def _fail(session: Session, failed: Failed, now: datetime, run_id: int) -> None:

@@ -146,7 +146,7 @@ def _replace_groups(session: Session, stage: str, memberships: Sequence[Membersh
     if not keys:
         return
     session.execute(insert(GroupRow), [{"key": key, "stage": stage} for key in keys])
-    ids = dict(session.execute(select(GroupRow.key, GroupRow.id).where(GroupRow.stage == stage)))
+    ids = dict(session.execute(select(GroupRow.key, GroupRow.id).where(GroupRow.stage == stage)).tuples().all())
     rows = [
         {
             "photo_id": m.photo_id,
@@ -154,6 +154,7 @@ def _replace_groups(session: Session, stage: str, memberships: Sequence[Membersh
             "relation": m.relation,
             "of_photo_id": m.of_photo_id,
             "distance_bits": m.distance_bits,
+            "detail_bits": m.detail_bits,
             "transform": m.transform,
         }
         for m in memberships

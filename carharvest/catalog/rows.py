@@ -20,6 +20,8 @@ def fingerprint_of(row: PhotoRow) -> Fingerprint:
         phash_mirrored=row.phash_mirrored,
         phash_flipped=row.phash_flipped,
         phash_rotated=row.phash_rotated,
+        detail_hash=row.detail_hash,
+        chroma=row.chroma,
         brightness=row.brightness,
         contrast=row.contrast,
         blur_var=row.blur_var,

@@ -76,6 +76,8 @@ class PhotoRow(Base):
     phash_mirrored: Mapped[int] = mapped_column(Hash64)
     phash_flipped: Mapped[int] = mapped_column(Hash64)
     phash_rotated: Mapped[int] = mapped_column(Hash64)
+    detail_hash: Mapped[bytes]
+    chroma: Mapped[bytes]
     brightness: Mapped[float]
     contrast: Mapped[float]
     blur_var: Mapped[float]
@@ -181,6 +183,7 @@ class MemberRow(Base):
     relation: Mapped[str]
     of_photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"))
     distance_bits: Mapped[int]
+    detail_bits: Mapped[int]
     transform: Mapped[str]
 
 

@@ -81,6 +81,7 @@ class MemberStory:
     relation: str
     of_sha256: str
     distance_bits: int
+    detail_bits: int
     transform: str
 
 
@@ -222,9 +223,9 @@ def _group_of(session: Session, photo_id: int) -> tuple[MemberStory, ...]:
     if group_id is None:
         return ()
     hashes = select(PhotoRow.id, PhotoRow.sha256).join(MemberRow, MemberRow.photo_id == PhotoRow.id)
-    sha_of = dict(session.execute(hashes.where(MemberRow.group_id == group_id)))
+    sha_of = dict(session.execute(hashes.where(MemberRow.group_id == group_id)).tuples().all())
     named = select(LabelRow.photo_id, LabelRow.value).where(LabelRow.kind == "file_name", LabelRow.photo_id.in_(sha_of))
-    names = dict(session.execute(named))
+    names = dict(session.execute(named).tuples().all())
     rows = select(MemberRow).where(MemberRow.group_id == group_id).order_by(MemberRow.photo_id)
     return tuple(
         MemberStory(
@@ -233,6 +234,7 @@ def _group_of(session: Session, photo_id: int) -> tuple[MemberStory, ...]:
             relation=m.relation,
             of_sha256=sha_of[m.of_photo_id],
             distance_bits=m.distance_bits,
+            detail_bits=m.detail_bits,
             transform=m.transform,
         )
         for m in session.scalars(rows)
@@ -260,4 +262,4 @@ def _number(session: Session, query: Select[int]) -> int:
 
 
 def _counts(session: Session, query: Select[str, int]) -> dict[str, int]:
-    return dict(sorted(session.execute(query), key=lambda row: (-row[1], row[0])))
+    return dict(sorted(session.execute(query).tuples().all(), key=lambda row: (-row[1], row[0])))

@@ -8,17 +8,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from carharvest.normalize.hamming import near_pairs
+from carharvest.normalize.near import Near, near_prints
 from carharvest.records import Evidence, Fingerprint, Membership, Opinion, Photo, Relation, Verdict
 from carharvest.settings import DuplicateSettings
-
-# How the other picture has to be turned to match, and the hash that shows it.
-_TRANSFORMS: Mapping[str, str] = {
-    "none": "phash",
-    "mirrored": "phash_mirrored",
-    "flipped": "phash_flipped",
-    "rotated": "phash_rotated",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +26,11 @@ class _Item:
 
 
 @dataclass(frozen=True, slots=True)
-class _Near:
-    """Two photos within the shot radius, by their positions."""
-
-    distance_bits: int
-    transform: str
-
-
-@dataclass(frozen=True, slots=True)
 class DuplicatesStage:
-    """Finds groups without chains: every dropped photo is within the copy radius of its keeper.
+    """Finds groups without chains: every dropped photo is a copy of its keeper itself.
 
     Photos that earlier stages drop take no part. The keeper is the largest, then the sharpest, then the first. What
-    is near to each other without being dropped (a wider radius, a mirrored view) stays, in one group for the split.
+    is near without being a copy (another colour, a mirrored view) stays, in one group for the split.
     Copies that carry different brands are all dropped: nobody can tell which one is right.
     """
 
@@ -70,18 +54,19 @@ class DuplicatesStage:
                 _Item(photo.id, photo.sha256, photo.area_px, sharpness, labels.get("brand", ()), labels.get("view", ()))
             )
             prints.append(photo.fingerprint)
-        radius = max(self.radii.copy_radius_bits, self.radii.shot_radius_bits)
-        near = _near_items(prints, radius)
+        widest = max(self.radii.copy_detail_bits, self.radii.shot_detail_bits)
+        near = near_prints(prints, self.radii.radius_bits, widest)
         keeper_of = self._keepers(items, near)
         yield from self._copies(items, near, keeper_of)
         yield from self._groups(items, near, keeper_of)
 
-    def _is_copy(self, a: _Item, b: _Item, near: _Near) -> bool:
+    def _is_copy(self, a: _Item, b: _Item, near: Near) -> bool:
         # A mirrored front-left view is a front-right view: another example, not a copy.
         other_view = near.transform != "none" and a.views != b.views
-        return near.distance_bits <= self.radii.copy_radius_bits and not other_view
+        other_colour = near.chroma > self.radii.copy_chroma
+        return near.detail_bits <= self.radii.copy_detail_bits and not other_view and not other_colour
 
-    def _keepers(self, items: Sequence[_Item], near: Mapping[tuple[int, int], _Near]) -> list[int]:
+    def _keepers(self, items: Sequence[_Item], near: Mapping[tuple[int, int], Near]) -> list[int]:
         """For each item the position of its keeper, or its own."""
         copies: dict[int, list[int]] = defaultdict(list)
         for (i, j), relation in near.items():
@@ -101,7 +86,7 @@ class DuplicatesStage:
         return keeper_of
 
     def _copies(
-        self, items: Sequence[_Item], near: Mapping[tuple[int, int], _Near], keeper_of: Sequence[int]
+        self, items: Sequence[_Item], near: Mapping[tuple[int, int], Near], keeper_of: Sequence[int]
     ) -> Iterator[Verdict]:
         stars: dict[int, list[int]] = defaultdict(list)
         for position, keeper in enumerate(keeper_of):
@@ -114,6 +99,8 @@ class DuplicatesStage:
                 evidence: Evidence = {
                     "keeper": items[keeper].sha256,
                     "distance_bits": relation.distance_bits,
+                    "detail_bits": relation.detail_bits,
+                    "chroma": relation.chroma,
                     "transform": relation.transform,
                     "area_px": items[position].area_px,
                     "keeper_area_px": items[keeper].area_px,
@@ -124,15 +111,15 @@ class DuplicatesStage:
                 yield Verdict(items[keeper].id, False, "copies-disagree", conflict)
 
     def _groups(
-        self, items: Sequence[_Item], near: Mapping[tuple[int, int], _Near], keeper_of: Sequence[int]
+        self, items: Sequence[_Item], near: Mapping[tuple[int, int], Near], keeper_of: Sequence[int]
     ) -> Iterator[Membership]:
         members: dict[int, list[int]] = defaultdict(list)
         for position, component in enumerate(_components(len(items), near)):
             members[component].append(position)
-        nearest: dict[int, tuple[int, int]] = {}  # position -> (distance, other position)
+        nearest: dict[int, tuple[int, int]] = {}  # position -> (detail bits, other position)
         for (i, j), relation in near.items():
             for a, b in ((i, j), (j, i)):
-                nearest[a] = min(nearest.get(a, (99, b)), (relation.distance_bits, b))
+                nearest[a] = min(nearest.get(a, (999, b)), (relation.detail_bits, b))
         for positions in members.values():
             if len(positions) == 1:
                 continue
@@ -150,26 +137,12 @@ class DuplicatesStage:
                     relation=kind,
                     of_photo_id=items[other].id,
                     distance_bits=relation.distance_bits,
+                    detail_bits=relation.detail_bits,
                     transform=relation.transform,
                 )
 
 
-def _near_items(prints: Sequence[Fingerprint], radius: int) -> dict[tuple[int, int], _Near]:
-    """Pairs (i, j), i < j, within the radius as they are or turned; the nearest way of turning."""
-    near: dict[tuple[int, int], _Near] = {}
-    straight = np.array([p.phash for p in prints], dtype=np.uint64)
-    for transform, field in _TRANSFORMS.items():
-        turned = np.array([getattr(p, field) for p in prints], dtype=np.uint64)
-        for i, j, distance in near_pairs(turned, straight, radius).tolist():
-            if i == j:
-                continue
-            pair = (min(i, j), max(i, j))
-            if pair not in near or distance < near[pair].distance_bits:
-                near[pair] = _Near(distance, transform)
-    return near
-
-
-def _components(count: int, near: Mapping[tuple[int, int], _Near]) -> list[int]:
+def _components(count: int, near: Mapping[tuple[int, int], Near]) -> list[int]:
     rows = [i for i, _ in near]
     columns = [j for _, j in near]
     graph = coo_array((np.ones(len(near), dtype=np.int8), (rows, columns)), shape=(count, count))

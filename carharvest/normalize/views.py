@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from carharvest.records import VIEW_WORDS, Label, Photo
 
-_FOLDER: dict[str, str] = {re.sub(r"\W", "", view): view for view in VIEW_WORDS} | {"back": "rear"}
+_FOLDER: Mapping[str, str] = {re.sub(r"\W", "", view): view for view in VIEW_WORDS} | {"back": "rear"}
 
 
 @dataclass(frozen=True, slots=True)

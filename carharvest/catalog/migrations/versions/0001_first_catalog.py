@@ -65,6 +65,8 @@ def upgrade() -> None:
         sa.Column("phash_mirrored", sa.BigInteger(), nullable=False),
         sa.Column("phash_flipped", sa.BigInteger(), nullable=False),
         sa.Column("phash_rotated", sa.BigInteger(), nullable=False),
+        sa.Column("detail_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("chroma", sa.LargeBinary(), nullable=False),
         sa.Column("brightness", sa.Double(), nullable=False),
         sa.Column("contrast", sa.Double(), nullable=False),
         sa.Column("blur_var", sa.Double(), nullable=False),
@@ -101,6 +103,7 @@ def upgrade() -> None:
         sa.Column("relation", sa.String(), nullable=False),
         sa.Column("of_photo_id", sa.Integer(), nullable=False),
         sa.Column("distance_bits", sa.Integer(), nullable=False),
+        sa.Column("detail_bits", sa.Integer(), nullable=False),
         sa.Column("transform", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["group_id"], ["groups.id"], name=op.f("fk_group_members_group_id_groups"), ondelete="CASCADE"
