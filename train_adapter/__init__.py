@@ -1,0 +1,1 @@
+"""Trains image classifiers on any ImageFolder. Knows folders only; nothing here imports carharvest."""

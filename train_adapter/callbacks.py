@@ -1,0 +1,76 @@
+"""What happens beside the training loop: the table of metrics, the random state, the news."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+
+from train_adapter.activations import Progress
+
+_COLUMNS = ["stage", "epoch", "train_loss", "val_loss", "val_accuracy", "head_lr"]
+
+
+class MetricsTable(L.Callback):
+    """Appends a row an epoch to metrics.csv; after a resume the epochs that are run again are replaced."""
+
+    def __init__(self, file: Path, stage: str) -> None:
+        self._file = file
+        self._stage = stage
+
+    def on_train_start(self, trainer: L.Trainer, _module: L.LightningModule) -> None:
+        rows = read_metrics(self._file)
+        rows = [r for r in rows if r["stage"] != self._stage or int(r["epoch"]) < trainer.current_epoch]
+        with self._file.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, _COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, _module: L.LightningModule) -> None:
+        seen = trainer.callback_metrics
+        with self._file.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, _COLUMNS).writerow(
+                {
+                    "stage": self._stage,
+                    "epoch": trainer.current_epoch,
+                    **{name: f"{float(seen[name]):.6f}" for name in ("train_loss", "val_loss", "val_accuracy")},
+                    "head_lr": f"{trainer.optimizers[0].param_groups[0]['lr']:.8f}",
+                }
+            )
+
+
+class RandomState(L.Callback):
+    """Keeps torch's random state in the checkpoint: a resumed run draws what an unbroken one would."""
+
+    def on_save_checkpoint(self, _trainer: L.Trainer, _module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["torch_random_state"] = torch.get_rng_state()
+
+    def on_load_checkpoint(self, _trainer: L.Trainer, _module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._state = checkpoint["torch_random_state"]
+
+    def on_train_epoch_start(self, _trainer: L.Trainer, _module: L.LightningModule) -> None:
+        state = self.__dict__.pop("_state", None)
+        if state is not None:
+            torch.set_rng_state(state)
+
+
+class News(L.Callback):
+    """Tells the progress of a stage, an epoch at a time."""
+
+    def __init__(self, stage: str, progress: Progress) -> None:
+        self._stage = stage
+        self._progress = progress
+
+    def on_train_epoch_end(self, trainer: L.Trainer, _module: L.LightningModule) -> None:
+        accuracy = float(trainer.callback_metrics["val_accuracy"])
+        text = f"training {self._stage}, val accuracy {accuracy:.3f}"
+        self._progress(text, trainer.current_epoch + 1, trainer.max_epochs or 0)
+
+
+def read_metrics(file: Path) -> list[dict[str, str]]:
+    """The rows of metrics.csv, or none."""
+    if not file.exists():
+        return []
+    with file.open(newline="", encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
