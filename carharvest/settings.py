@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     pexels_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("PEXELS_API_KEY", "CARHARVEST_PEXELS_API_KEY", "pexels_api_key")
     )
+    pexels_url: str = "https://api.pexels.com"
     harvest: HarvestSettings = HarvestSettings()
     quality: QualitySettings = QualitySettings()
     duplicates: DuplicateSettings = DuplicateSettings()

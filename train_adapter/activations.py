@@ -37,10 +37,9 @@ def activations(
     return np.load(target, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _compute(model: CarClassifier, part: Part, px: int, file: Path, *, mirrored: bool, progress: Progress) -> None:
     model.eval()
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     kept: np.memmap | None = None
     what = f"reading {part.name} photos" + (", mirrored" if mirrored else "")
     for start in range(0, len(part), _BATCH):

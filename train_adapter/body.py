@@ -2,15 +2,11 @@
 
 from typing import Any
 
+import timm
 import torch
 from torch import nn
 
 from train_adapter.errors import TrainingError
-from train_adapter.vision import make_importable
-
-make_importable()
-
-import timm  # noqa: E402  torchvision has to be importable first
 
 
 class CarClassifier(nn.Module):
@@ -30,6 +26,7 @@ class CarClassifier(nn.Module):
         self.mean: tuple[float, ...] = config["mean"]
         self.std: tuple[float, ...] = config["std"]
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.body.num_features, classes))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on CPUs
 
     def trunk(self, pictures: torch.Tensor) -> torch.Tensor:
         x: torch.Tensor = self.body.bn1(self.body.conv_stem(pictures))

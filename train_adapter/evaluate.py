@@ -43,13 +43,12 @@ class Evaluation:
     probabilities: torch.Tensor
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def probabilities(
     model: CarClassifier, files: tuple[Path, ...], px: int, progress: Progress, what: str
 ) -> torch.Tensor:
     """(n, classes) softmax of the model for photos."""
     model.eval()
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     found = []
     for start in range(0, len(files), _BATCH):
         batch = torch.stack([pixels(file, px) for file in files[start : start + _BATCH]])

@@ -86,7 +86,7 @@ def fit(
     return results
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def features(model: CarClassifier, array: np.ndarray) -> np.ndarray:
     """(n, features) of the tail for (n, channels, h, w) activations."""
     model.eval()

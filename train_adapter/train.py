@@ -86,7 +86,6 @@ def unfinished_runs(runs: Path) -> list[Path]:
 
 
 def _leave(run: Path, model: CarClassifier, folder: Folder, tested: Evaluation, result: Mapping[str, Any]) -> None:
-    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(state, run / "model.safetensors", metadata={"classes": json.dumps(list(folder.classes))})
     with (run / "per_class.csv").open("w", newline="", encoding="utf-8") as file:
@@ -114,7 +113,7 @@ def _write_settings(run: Path, data: Path, recipe: Recipe, seed: int) -> None:
         "recipe": recipe.model_dump(mode="json"),
         "environment": {
             "python": platform.python_version(),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "lightning": L.__version__,
             "machine": platform.machine(),
             "threads": torch.get_num_threads(),

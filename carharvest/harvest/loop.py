@@ -34,6 +34,16 @@ class HarvestSummary:
     seconds: float = 0.0
     reasons: dict[str, int] = field(default_factory=dict)
 
+    def add(self, other: "HarvestSummary") -> None:
+        """Counts another harvest in."""
+        self.candidates += other.candidates
+        self.new += other.new
+        self.known += other.known
+        self.failed += other.failed
+        self.seconds += other.seconds
+        for reason, count in other.reasons.items():
+            self.reasons[reason] = self.reasons.get(reason, 0) + count
+
 
 @dataclass(frozen=True, slots=True)
 class Intake:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from carharvest.records import VIEW_WORDS, View
+from carharvest.records import VIEW_WORDS
 from carharvest.sample.gallery import Item, item_bytes
 from carharvest.text import to_ascii
 
@@ -21,18 +21,25 @@ _PHOTO = re.compile(r"/photos/(\d+)/[a-z0-9-]*\.jpeg")
 
 
 class SampleGallery:
-    """A server on a free port of 127.0.0.1, for use in a `with`. `origin` is its address."""
+    """A server on 127.0.0.1, for use in a `with`; on `port` if that is free, else on any. `origin` is its address."""
 
-    def __init__(self, items: Sequence[Item]) -> None:
+    def __init__(self, items: Sequence[Item], port: int = 0) -> None:
         self.items = items
         self.requests = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
+        try:
+            self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_for(self))
+        except OSError:
+            self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="sample-gallery", daemon=True)
 
     @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    @property
     def origin(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> "SampleGallery":
         self._thread.start()
@@ -50,8 +57,8 @@ class SampleGallery:
         words = to_ascii(text).lower()
         brands = {item.found_under for item in self.items if _named(item, words)}
         views = [view for view, asked in VIEW_WORDS.items() if re.search(rf"\b{asked}\b", words)]
-        # "front left" names the view "front" too; the longest name is meant.
-        wanted: View | None = max(views, key=lambda view: len(VIEW_WORDS[view]), default=None)
+        views.sort(key=lambda view: len(VIEW_WORDS[view]))  # "front left" names the view "front" too
+        wanted = views[-1] if views else None
         return [i for i in self.items if i.found_under in brands and (wanted is None or i.view in (wanted, None))]
 
 

@@ -12,7 +12,8 @@ QUERY_TEMPLATE = "{brand} car {view}"
 class Source(Protocol):
     """A place candidates come from. A new source is one file and one test."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def candidates(self, query: Query, *, limit: int | None) -> Iterator[Candidate]:
         """What the source offers for the query, at most `limit`.

@@ -14,7 +14,6 @@ from carharvest.records import Candidate, Query, WebAddress
 from carharvest.sources.quota import HourlyQuota
 from carharvest.text import printable
 
-BASE_URL = "https://api.pexels.com"
 MAX_PER_PAGE = 80  # API documentation, "Search for Photos"
 REQUESTS_PER_HOUR = 200  # API documentation, "Guidelines"; 20,000 a month beside it
 LICENSE = "pexels"
@@ -33,7 +32,7 @@ class PexelsSource:
     key: str = field(repr=False)
     quota: HourlyQuota
     name: str = "pexels"
-    base_url: str = BASE_URL
+    base_url: str = "https://api.pexels.com"
     orientation: str | None = None
     size: str | None = None
     color: str | None = None

@@ -1,0 +1,5 @@
+"""python -m carharvest"""
+
+from carharvest.cli.main import run
+
+run()

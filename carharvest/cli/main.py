@@ -1,0 +1,77 @@
+"""The entry: collects the commands and turns errors into two lines and an exit code."""
+
+import logging
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from carharvest import __version__
+from carharvest.cli import care, curate, demo, scrape, split, train
+from carharvest.errors import CarharvestError
+
+app = typer.Typer(
+    name="carharvest",
+    help="From a brand name to a trained, explained car classifier, with evidence for every photo.",
+    epilog="The usual way: carharvest scrape pexels --brand BMW --brand Audi, then normalize, split, train.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(scrape.app, name="scrape")
+curate.add_to(app)
+split.add_to(app)
+train.add_to(app)
+care.add_to(app)
+demo.add_to(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"carharvest {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def run() -> None:
+    """The console script: the only place that catches whatever is raised."""
+    debug = "--debug" in sys.argv
+    if debug:
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        app(standalone_mode=True)
+    except CarharvestError as error:
+        _fail(error, str(error), error.hint, error.exit_code, debug)
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe went away: nothing to tell it
+        sys.exit(0)
+    except Exception as error:
+        what = f"something unforeseen: {type(error).__name__}: {error}"
+        _fail(error, what, "run it again with --debug and report what it prints", 1, debug)
+
+
+def _fail(error: Exception, message: str, hint: str, code: int, debug: bool) -> NoReturn:
+    if debug:
+        logging.getLogger("carharvest").error("", exc_info=error)
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

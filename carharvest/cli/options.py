@@ -1,0 +1,60 @@
+"""Options that have the same name and meaning in every command."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class ViewChoice(StrEnum):
+    """From which side the car is seen. The values are those of records.View."""
+
+    front = "front"
+    rear = "rear"
+    side = "side"
+    front_left = "front-left"
+    front_right = "front-right"
+    rear_left = "rear-left"
+    rear_right = "rear-right"
+
+
+def _brand_names(incomplete: str) -> list[str]:
+    from carharvest.brands import load_brands
+
+    return [key for key in load_brands().brands if key.startswith(incomplete.upper())]
+
+
+Workspace = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace",
+        "-w",
+        help="Folder that holds all state.",
+        envvar="CARHARVEST_WORKSPACE",
+        show_default="./datasets",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no hints; errors and results only.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Log what happens; show a traceback for errors.")]
+Brands = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--brand", "-b", help="Brand by any of its names (vw, škoda, …); repeatable.", autocompletion=_brand_names
+    ),
+]
+AllBrands = Annotated[bool, typer.Option("--all-brands", help="Every brand of brand_mapping.yaml.")]
+Views = Annotated[
+    list[ViewChoice] | None,
+    typer.Option("--view", help="Side to ask for; repeatable. Goes into the query and is kept as a label."),
+]
+QueryText = Annotated[
+    str | None, typer.Option("--query", help="Words to search for; {brand} and {view} in it are filled in.")
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Most photos for each query (a brand, and a view if named).")
+]
+Seed = Annotated[
+    int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="For names, splits and training.", show_default="42")
+]

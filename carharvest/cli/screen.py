@@ -1,0 +1,104 @@
+"""What a person sees: results on stdout, progress and hints on stderr."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from carharvest.text import printable
+
+_PIPE_WIDTH = 120  # columns of a table that goes to a file or a pipe
+
+
+class Screen:
+    """Prints for one command. With `as_json`, tables come as JSON and nothing else goes to stdout."""
+
+    def __init__(self, *, quiet: bool = False, as_json: bool = False, hints: bool = True) -> None:
+        self.quiet = quiet
+        self._hints = hints and not quiet
+        self.as_json = as_json
+        self._out = Console(highlight=False, soft_wrap=True)
+        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """A result in a line. With --json only the JSON is a result, so it goes to stderr."""
+        (self._err if self.as_json else self._out).print(printable(text, 5000), markup=False)
+
+    def hint(self, text: str) -> None:
+        """What to do next."""
+        if self._hints:
+            self._err.print(printable(text, 5000), markup=False, style="dim")
+
+    def json(self, value: Any) -> None:
+        print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Text left, numbers right. Texts come from outside: they are escaped and stripped of control characters."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        numeric = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
+        for name, is_number in zip(columns, numeric, strict=True):
+            table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(_cell(value) for value in row))
+        console = Console(highlight=False, width=None if self._out.is_terminal else _PIPE_WIDTH)
+        console.print(printable(title), markup=False, style="bold")
+        console.print(table)
+
+    @contextmanager
+    def progress(self, what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+        """Gives a function (done, total=…, text=…) that moves a bar on stderr."""
+        bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=self._err,
+            transient=True,
+            disable=self.quiet or not self._err.is_terminal,
+        )
+        with bar:
+            task = bar.add_task(escape(what), total=total, note="")
+
+            def move(done: int, total: int | None = None, text: str | None = None, note: str = "") -> None:
+                description = None if text is None else escape(text)
+                bar.update(task, completed=done, total=total, description=description, note=escape(note))
+
+            yield move
+
+    def count_down(self, seconds: float, why: str) -> None:
+        """Waits, and shows how long still."""
+        end = time.monotonic() + seconds
+        if self.quiet or not self._err.is_terminal:
+            if not self.quiet:
+                self._err.print(f"waiting {seconds:.0f} s: {why}", markup=False)
+            time.sleep(seconds)
+            return
+        with self._err.status("") as status:
+            while (left := end - time.monotonic()) > 0:
+                minutes, rest = divmod(int(left) + 1, 60)
+                status.update(
+                    escape(f"{why}: going on in {minutes}:{rest:02d} (Ctrl-C stops; the same command goes on)")
+                )
+                time.sleep(min(0.5, left))
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.3f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return escape(printable("" if value is None else str(value), 300))
+
+
+def megabytes(size_bytes: int) -> str:
+    """A size for people: "12.3 MB"."""
+    return f"{size_bytes / 1e6:,.1f} MB"
