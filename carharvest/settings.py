@@ -31,7 +31,7 @@ class QualitySettings(_Section):
 
     min_side_px: int = Field(default=96, ge=1)
     max_aspect: float = Field(default=3.0, gt=1)
-    min_blur_var: float = Field(default=60.0, ge=0)
+    min_blur_var: float = Field(default=40.0, ge=0)
     min_brightness: float = Field(default=0.06, ge=0, le=1)
     max_brightness: float = Field(default=0.96, ge=0, le=1)
     min_contrast: float = Field(default=0.04, ge=0, le=1)

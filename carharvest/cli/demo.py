@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 def demo(
     photos: Annotated[
-        int | None, typer.Option(min=120, help="How many photos the gallery has.", show_default="556")
+        int | None, typer.Option(min=120, help="How many photos the gallery has.", show_default="834")
     ] = None,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Folder that holds all state.")] = _WORKSPACE,

@@ -125,7 +125,7 @@ def sample(
     view: Views = None,
     limit: Limit = None,
     photos: Annotated[
-        int | None, typer.Option(min=30, help="How many photos the gallery has.", show_default="556")
+        int | None, typer.Option(min=30, help="How many photos the gallery has.", show_default="834")
     ] = None,
     workspace: Workspace = None,
     as_json: Json = False,

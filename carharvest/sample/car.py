@@ -3,13 +3,11 @@
 import math
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 
-from carharvest.sample.makes import Colour, Make
+from carharvest.sample.makes import Body, Colour, Make
 
-Body = Literal["saloon", "hatchback", "estate", "suv", "coupe", "van"]
 Point = tuple[float, float]
 
 GLASS, TYRE, RIM, DARK = (52, 66, 80), (28, 28, 30), (172, 176, 182), (34, 36, 40)
@@ -141,7 +139,7 @@ def _front(make: Make, shape: Shape, half: float) -> list[Face]:
         decals += [_panel(panel, slat, CHROME) for slat in _slats(make, u, v, w, h)]
     for side in (-1, 1):
         decals += [_panel(panel, [(side * u, v) for u, v in lamp], LAMP) for lamp in _lamps(make)]
-    decals += _badge(make, panel, 0.0, 0.62 if make.grille not in {"none", "slots", "bar"} else 0.72, 0.145)
+    decals += _badge(make, panel, 0.0, 0.62 if make.grille not in {"none", "slots", "bar"} else 0.72, 0.17)
     return decals
 
 
@@ -161,7 +159,7 @@ def _rear(make: Make, shape: Shape, half: float) -> list[Face]:
             "twin": [_round(0.62, 0.72, 0.09, 0.11), _round(0.84, 0.72, 0.09, 0.11)],
         }[make.tail]
         decals += [_panel(panel, [(side * u, v) for u, v in box], TAIL) for box in boxes]
-    decals += _badge(make, panel, 0.0, 0.66, 0.14)
+    decals += _badge(make, panel, 0.0, 0.66, 0.17)
     return decals
 
 
@@ -171,7 +169,7 @@ def _side(make: Make, shape: Shape, y: float, paint: Colour) -> list[Face]:
     for axle in shape.axles:
         decals.append(_disc(axle, y + out, shape.wheel + 0.02, shape.wheel * 1.18, DARK))
         decals.append(_disc(axle, y + 2 * out, shape.wheel, shape.wheel, TYRE))
-        decals.append(_disc(axle, y + 3 * out, shape.wheel, shape.wheel * 0.66, RIM))
+        decals.append(_disc(axle, y + 3 * out, shape.wheel, shape.wheel * 0.66, _between(RIM, make.badge_colours[0])))
         for spoke in range(make.spokes):
             angle = 2 * math.pi * (spoke + 0.5) / make.spokes
             decals.append(_wedge(axle, y + 4 * out, shape.wheel, shape.wheel * 0.60, angle, 1.1 / make.spokes))
@@ -180,6 +178,11 @@ def _side(make: Make, shape: Shape, y: float, paint: Colour) -> list[Face]:
     top, bottom = shape.cabin[0][1] - 0.02, shape.outline[0][1] + 0.12
     for x in (0.62, -0.28, -0.98):
         decals.append(_upright(x, y + out, bottom, top, 0.014, line))  # type: ignore[arg-type]
+    # A make's own line along the doors, in its colour, at its height.
+    sill = bottom + (top - bottom) * (0.18 + 0.05 * (make.spokes % 4))
+    ends = (shape.axles[0] - shape.wheel * 1.3, shape.axles[1] + shape.wheel * 1.3)
+    trim = np.array([(x, y + out, z) for x, z in _corners(ends, sill, 0.035)])
+    decals.append(Face(trim, make.badge_colours[0]))
     for x in (-0.12, -0.84):
         decals.append(_upright(x, y + 2 * out, top - 0.13, top - 0.09, 0.09, CHROME))
     return decals
@@ -300,6 +303,16 @@ def _quad(
     a: tuple[float, ...], b: tuple[float, ...], c: tuple[float, ...], d: tuple[float, ...], colour: Colour
 ) -> Face:
     return Face(np.array([a, b, c, d]), colour)
+
+
+def _corners(ends: Point, middle: float, half: float) -> tuple[Point, Point, Point, Point]:
+    first, last = ends
+    return (first, middle - half), (last, middle - half), (last, middle + half), (first, middle + half)
+
+
+def _between(first: Colour, second: Colour) -> Colour:
+    r, g, b = ((a + z) // 2 for a, z in zip(first, second, strict=True))
+    return r, g, b
 
 
 def _box(u: float, v: float, w: float, h: float) -> list[Point]:

@@ -8,15 +8,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from carharvest.records import View
-from carharvest.sample.car import Body, Face, badge_shapes, build_car
-from carharvest.sample.makes import Colour, Make
+from carharvest.sample.car import Face, badge_shapes, build_car
+from carharvest.sample.makes import Body, Colour, Make
 
 _SCALE = 2  # drawn at twice the size and reduced: smooth edges
 _LIGHT = np.array([0.35, 0.45, 0.82])
 _AZIMUTH: dict[View, float] = {
     "front": 0, "front-left": 38, "side": 90, "rear-left": 142, "rear": 180, "rear-right": 218, "front-right": 322,
 }  # fmt: skip
-_BODIES: tuple[Body, ...] = ("saloon", "hatchback", "estate", "suv", "coupe", "van")
 _PAINTS: dict[str, Colour] = {
     "white": (232, 232, 230), "black": (42, 43, 47), "silver": (178, 182, 186), "grey": (110, 114, 120),
     "red": (178, 28, 34), "blue": (34, 74, 150), "green": (44, 98, 66), "yellow": (222, 180, 40), "brown": (112, 78, 54),
@@ -39,7 +38,7 @@ class Scene:
 def random_scene(make: Make, view: View, rng: random.Random) -> Scene:
     """A scene of a make from a side, with body, colour and format drawn by chance."""
     size = rng.choice([(640, 480), (640, 427), (720, 480), (768, 512), (600, 450), (640, 360)])
-    return Scene(make, view, rng.choice(_BODIES), rng.choice(sorted(_PAINTS)), size, rng.randrange(2**32))
+    return Scene(make, view, rng.choice(make.bodies), rng.choice(sorted(_PAINTS)), size, rng.randrange(2**32))
 
 
 def draw_scene(scene: Scene) -> Image.Image:

@@ -63,7 +63,7 @@ _MIRRORED: dict[View, View] = {
 
 
 def plan_gallery(seed: int = 7, photos: int | None = None) -> list[Item]:
-    """The photos of the gallery; the same for the same seed. `photos` scales their number (about 560 by default)."""
+    """The photos of the gallery; the same for the same seed. `photos` scales their number (about 830 by default)."""
     rng = random.Random(seed)
     scale = 1.0 if photos is None else photos / sum(make.photos for make in MAKES)
     items: list[Item] = []
