@@ -113,6 +113,12 @@ class DamagedWorkspace(CarharvestError):
     exit_code = 19
 
 
+class Interrupted(CarharvestError):
+    """A person, or the system, stopped the run."""
+
+    exit_code = 130
+
+
 class SourceFailed(CarharvestError):
     """A source answered with something other than its documented response."""
 

@@ -31,10 +31,14 @@ def words(text: str) -> list[str]:
 
 
 def printable(text: str, limit: int = 500) -> str:
-    """The text without control characters (terminal escapes too), cut to `limit` characters."""
-    clean = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp", "Cs"} else c for c in text)
-    clean = _BLANKS.sub(" ", clean).strip()
+    """The text in one line: no control characters, one blank between words, cut to `limit` characters."""
+    clean = _BLANKS.sub(" ", without_controls(text)).strip()
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def without_controls(text: str) -> str:
+    """The text with a blank for each control character: nothing from outside moves a person's cursor."""
+    return "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp", "Cs"} else c for c in text)
 
 
 def _is_latin_accent(char: str) -> bool:

@@ -40,19 +40,15 @@ class MetricsTable(L.Callback):
             )
 
 
-class RandomState(L.Callback):
-    """Keeps torch's random state in the checkpoint: a resumed run draws what an unbroken one would."""
+class EpochSeed(L.Callback):
+    """Seeds each epoch by its number: a resumed run draws what an unbroken one would, with no state to keep."""
 
-    def on_save_checkpoint(self, _trainer: L.Trainer, _module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint["torch_random_state"] = torch.get_rng_state()
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
 
-    def on_load_checkpoint(self, _trainer: L.Trainer, _module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._state = checkpoint["torch_random_state"]
-
-    def on_train_epoch_start(self, _trainer: L.Trainer, _module: L.LightningModule) -> None:
-        state = self.__dict__.pop("_state", None)
-        if state is not None:
-            torch.set_rng_state(state)
+    def on_train_batch_start(self, trainer: L.Trainer, _module: L.LightningModule, _batch: Any, batch_idx: int) -> None:
+        if batch_idx == 0:
+            torch.manual_seed(self._seed + 1_000_003 * (trainer.current_epoch + 1))
 
 
 class News(L.Callback):

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import signal
+import threading
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from train_adapter.activations import Progress, activations
 from train_adapter.body import CarClassifier
-from train_adapter.callbacks import MetricsTable, News, RandomState
+from train_adapter.callbacks import EpochSeed, MetricsTable, News
 from train_adapter.folder import Folder
 from train_adapter.module import Batch, StageModule
 from train_adapter.recipe import Recipe, Stage
@@ -109,8 +111,11 @@ def _fit_stage(
 ) -> StageResult:
     L.seed_everything(seed, verbose=False)
     checkpoints = run / "checkpoints" / stage.name
-    best = ModelCheckpoint(checkpoints, "best", monitor="val_loss", enable_version_counter=False)
-    last = ModelCheckpoint(checkpoints, "last", enable_version_counter=False)
+    # At the end of an epoch, not of its validation: only then is the epoch whole and can be gone on from.
+    best = ModelCheckpoint(
+        checkpoints, "best", monitor="val_loss", enable_version_counter=False, save_on_train_epoch_end=True
+    )
+    last = ModelCheckpoint(checkpoints, "last", enable_version_counter=False, save_on_train_epoch_end=True)
     module = StageModule(model, stage, model.head[-1].out_features, recipe.label_smoothing)  # type: ignore[arg-type]
     trainer = L.Trainer(
         accelerator="cpu",
@@ -120,7 +125,7 @@ def _fit_stage(
         callbacks=[
             EarlyStopping("val_loss", patience=stage.patience, check_on_train_epoch_end=False),
             MetricsTable(run / "metrics.csv", stage.name),
-            RandomState(),
+            EpochSeed(seed),
             News(stage.name, progress),
             best,
             last,
@@ -133,15 +138,23 @@ def _fit_stage(
     # Lightning tells this sampler the epoch, so the order is the same after a resume.
     sampler: DistributedSampler[Batch] = DistributedSampler(train, num_replicas=1, rank=0, shuffle=True, seed=seed)
     resumed = checkpoints / "last.ckpt"
-    trainer.fit(
-        module,
-        DataLoader(train, batch_size=recipe.batch, sampler=sampler),
-        DataLoader(val, batch_size=recipe.batch),
-        ckpt_path=resumed if resumed.exists() else None,
-        weights_only=True,
-    )
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    module.train()  # Lightning keeps the modes it finds: dropout on, BatchNorm off
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(
+            module,
+            DataLoader(train, batch_size=recipe.batch, sampler=sampler),
+            DataLoader(val, batch_size=recipe.batch),
+            ckpt_path=resumed if resumed.exists() else None,
+            weights_only=True,
+        )
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
     found = torch.load(checkpoints / "best.ckpt", weights_only=True)
     return StageResult(
         stage.name,

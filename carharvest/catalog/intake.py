@@ -82,7 +82,7 @@ def record(catalog: Catalog, outcomes: Sequence[Outcome], run_id: int) -> Record
 
 def _photo_ids(session: Session, fetched: Sequence[Fetched]) -> dict[str, int]:
     query = select(PhotoRow.sha256, PhotoRow.id).where(PhotoRow.sha256.in_([f.sha256 for f in fetched]))
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def _fail(session: Session, failed: Failed, now: datetime, run_id: int) -> None:

@@ -146,7 +146,7 @@ def _replace_groups(session: Session, stage: str, memberships: Sequence[Membersh
     if not keys:
         return
     session.execute(insert(GroupRow), [{"key": key, "stage": stage} for key in keys])
-    ids = dict(session.execute(select(GroupRow.key, GroupRow.id).where(GroupRow.stage == stage)).tuples().all())
+    ids = dict(session.execute(select(GroupRow.key, GroupRow.id).where(GroupRow.stage == stage)).all())
     rows = [
         {
             "photo_id": m.photo_id,

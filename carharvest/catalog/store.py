@@ -1,5 +1,7 @@
 """Opens the catalog of a workspace, brings its tables up to date, and hands out transactions."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,14 +27,14 @@ class Catalog:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one state of the catalog, whatever others write meanwhile."""
-        with Session(self._engine) as session, _translated(self.path):
+        with _undisturbed(), _translated(self.path), Session(self._engine) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session that is committed at the end and rolled back on any error. Raises DiskFull."""
         writer = self._engine.execution_options(carharvest_writes=True)
-        with _translated(self.path), Session(writer) as session, session.begin():
+        with _undisturbed(), _translated(self.path), Session(writer) as session, session.begin():
             yield session
 
     def close(self) -> None:
@@ -107,6 +109,28 @@ def _migrate(engine: Engine, path: Path) -> None:
     with engine.execution_options(carharvest_writes=True).connect() as connection, connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait for the end of the transaction.
+
+    Raised inside the driver, a KeyboardInterrupt can leave a connection with an open transaction, on which the next
+    writer of this very process would wait.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda got, _frame: caught.append(got)) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if caught:
+        signal.raise_signal(caught[0])
 
 
 @contextmanager

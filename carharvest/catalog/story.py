@@ -223,9 +223,9 @@ def _group_of(session: Session, photo_id: int) -> tuple[MemberStory, ...]:
     if group_id is None:
         return ()
     hashes = select(PhotoRow.id, PhotoRow.sha256).join(MemberRow, MemberRow.photo_id == PhotoRow.id)
-    sha_of = dict(session.execute(hashes.where(MemberRow.group_id == group_id)).tuples().all())
+    sha_of = dict(session.execute(hashes.where(MemberRow.group_id == group_id)).all())
     named = select(LabelRow.photo_id, LabelRow.value).where(LabelRow.kind == "file_name", LabelRow.photo_id.in_(sha_of))
-    names = dict(session.execute(named).tuples().all())
+    names = dict(session.execute(named).all())
     rows = select(MemberRow).where(MemberRow.group_id == group_id).order_by(MemberRow.photo_id)
     return tuple(
         MemberStory(
@@ -262,4 +262,4 @@ def _number(session: Session, query: Select[int]) -> int:
 
 
 def _counts(session: Session, query: Select[str, int]) -> dict[str, int]:
-    return dict(sorted(session.execute(query).tuples().all(), key=lambda row: (-row[1], row[0])))
+    return dict(sorted(session.execute(query).all(), key=lambda row: (-row[1], row[0])))

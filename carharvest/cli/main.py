@@ -50,18 +50,21 @@ def run() -> None:
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
     signal.signal(signal.SIGTERM, _stop)
     try:
-        app(standalone_mode=True)
+        app(prog_name="carharvest")
     except CarharvestError as error:
         _fail(error, str(error), error.hint, error.exit_code, debug)
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130:  # Typer's word for Ctrl-C
+            print("stopped; the same command goes on", file=sys.stderr)
+        raise
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe went away: nothing to tell it
         sys.exit(0)
     except Exception as error:
         what = f"something unforeseen: {type(error).__name__}: {error}"
         _fail(error, what, "run it again with --debug and report what it prints", 1, debug)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over: one more Ctrl-C has nothing to stop
 
 
 def _fail(error: Exception, message: str, hint: str, code: int, debug: bool) -> NoReturn:

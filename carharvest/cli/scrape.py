@@ -12,7 +12,7 @@ import typer
 
 from carharvest.cli.options import AllBrands, Brands, Debug, Json, Limit, QueryText, Quiet, Views, Workspace
 from carharvest.cli.screen import Screen
-from carharvest.errors import EmptyResult, MissingKey
+from carharvest.errors import EmptyResult, Interrupted, MissingKey
 
 if TYPE_CHECKING:
     from carharvest.harvest.loop import HarvestSummary
@@ -244,8 +244,10 @@ def _scrape(
                 total.add(summary)
                 run.counts.update(asdict(total))
         except KeyboardInterrupt:
-            screen.hint("stopped; all that was fetched is kept. The same command goes on where it stopped.")
-            raise typer.Exit(130) from None
+            raise Interrupted(
+                "stopped; all that was fetched is kept",
+                hint="the same command goes on where it stopped",
+            ) from None
     _tell(screen, source.name, asked, total)
 
 

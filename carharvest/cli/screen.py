@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from carharvest.text import printable
+from carharvest.text import printable, without_controls
 
 _PIPE_WIDTH = 120  # columns of a table that goes to a file or a pipe
 
@@ -29,12 +29,12 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A result in a line. With --json only the JSON is a result, so it goes to stderr."""
-        (self._err if self.as_json else self._out).print(printable(text, 5000), markup=False)
+        (self._err if self.as_json else self._out).print(without_controls(text), markup=False)
 
     def hint(self, text: str) -> None:
         """What to do next."""
         if self._hints:
-            self._err.print(printable(text, 5000), markup=False, style="dim")
+            self._err.print(without_controls(text), markup=False, style="dim")
 
     def json(self, value: Any) -> None:
         print(json.dumps(value, indent=2, ensure_ascii=False, default=str))

@@ -12,7 +12,7 @@ import typer
 
 from carharvest.cli.options import Debug, Json, Quiet, Seed, Workspace
 from carharvest.cli.screen import Screen
-from carharvest.errors import BadSettings, CarharvestError, MissingExtra, NotFound, OneClass
+from carharvest.errors import BadSettings, CarharvestError, Interrupted, MissingExtra, NotFound, OneClass
 
 if TYPE_CHECKING:
     from carharvest.settings import Settings
@@ -85,8 +85,7 @@ def run_train(
                     )
                     run.counts.update({key: result[key] for key in ("test_accuracy", "macro_f1", "photos", "seconds")})
             except KeyboardInterrupt:
-                screen.hint("stopped; go on with: carharvest train --resume")
-                raise typer.Exit(130) from None
+                raise Interrupted("stopped", hint="go on with: carharvest train --resume") from None
     report = run_folder / "report.html"
     if screen.as_json:
         screen.json(result)

@@ -112,7 +112,8 @@ class Fetcher:
         except (OSError, UnicodeError) as error:
             raise FetchFailed("unknown-host", f"the host {host[:100]} has no address", retryable=True) from error
         for entry in found:
-            if not ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_global:
+            address = ipaddress.ip_address(str(entry[4][0]).partition("%")[0])
+            if not address.is_global or address.is_multicast:
                 raise FetchFailed("private-address", f"the host {host[:100]} is a private address", retryable=False)
 
 

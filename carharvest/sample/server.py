@@ -31,7 +31,9 @@ class SampleGallery:
         except OSError:
             self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="sample-gallery", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="sample-gallery", daemon=True
+        )
 
     @property
     def port(self) -> int:

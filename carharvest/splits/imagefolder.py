@@ -89,7 +89,7 @@ def attribution(placed: Sequence[Placed], sightings: Mapping[int, Sighting]) -> 
                 "license": seen.license,
                 "license_url": seen.license_url,
                 "page_url": seen.page_url,
-                "url": seen.url,
+                "url": seen.url if seen.url.startswith("http") else "",  # a path would tell of somebody's disk
                 "title": seen.title or seen.alt or seen.file_name,
             }
         )

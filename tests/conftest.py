@@ -1,0 +1,177 @@
+"""Fixtures: loopback servers, workspaces filled from the sample gallery, the command line, the real photos."""
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carharvest.blobs import BlobStore
+from carharvest.catalog.runs import recorded_run
+from carharvest.catalog.store import Catalog, open_catalog
+from carharvest.engine import local_threads
+from carharvest.harvest.http import Fetcher
+from carharvest.harvest.loop import HarvestSummary, Intake, harvest
+from carharvest.records import Candidate, Query
+from carharvest.sample.gallery import Item, plan_gallery
+from carharvest.sample.server import SAMPLE_KEY, SampleGallery
+from carharvest.sources.base import Source
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@dataclass
+class Loopback:
+    """A server on 127.0.0.1 whose answers a test decides; remembers the paths it was asked for."""
+
+    origin: str
+    answers: dict[str, Callable[[], Answer]]
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def loopback() -> Iterator[Loopback]:
+    served: Loopback
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            served.asked.append(self.path)
+            status, headers, body = served.answers.get(path, lambda: (404, {}, b"nothing here"))()
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    served = Loopback(f"http://127.0.0.1:{server.server_address[1]}", {})
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield served
+    server.shutdown()
+    server.server_close()
+
+
+@dataclass(frozen=True)
+class Place:
+    """An open workspace and what a harvest into it needs."""
+
+    root: Path
+    catalog: Catalog
+    intake: Intake
+
+    def harvest(self, candidates: list[Candidate], in_flight: int = 8) -> HarvestSummary:
+        with recorded_run(self.catalog, "scrape test", {}, 0) as run, local_threads(2) as executor:
+            return harvest(candidates, self.catalog, self.intake, executor, run_id=run.id, in_flight=in_flight)
+
+    def harvest_source(self, source: Source, query: Query | None = None) -> HarvestSummary:
+        return self.harvest(list(source.candidates(query or Query(""), limit=None)))
+
+
+def place_at(root: Path, trusted: str = "") -> Place:
+    fetcher = Fetcher(5_000_000, 10, "carharvest tests", trusted_origins=frozenset({trusted}))
+    intake = Intake(fetcher, BlobStore(root / "blobs"), BlobStore(root / "thumbs"), 50_000_000)
+    return Place(root, open_catalog(root, create=True), intake)
+
+
+@pytest.fixture
+def place(tmp_path: Path, loopback: Loopback) -> Iterator[Place]:
+    made = place_at(tmp_path / "workspace", loopback.origin)
+    yield made
+    made.catalog.close()
+
+
+@pytest.fixture(scope="session")
+def items() -> list[Item]:
+    """A small gallery with every kind of trouble in it."""
+    return plan_gallery(photos=330)
+
+
+@pytest.fixture(scope="session")
+def gallery(items: list[Item]) -> Iterator[SampleGallery]:
+    with SampleGallery(items) as served:
+        yield served
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def carharvest_in(folder: Path, **environment: str) -> Run:
+    """Runs the command line as a person would, in a folder, with nothing of ours in the environment."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("CARHARVEST_", "PEXELS_"))}
+
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "carharvest", *arguments],
+            cwd=folder,
+            env={**clean, "PYTHONPATH": str(ROOT), **environment, **more},
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def carharvest(tmp_path: Path) -> Run:
+    return carharvest_in(tmp_path)
+
+
+@pytest.fixture
+def with_key(tmp_path: Path, gallery: SampleGallery) -> Run:
+    """The command line with a key, and the sample gallery in the place of Pexels."""
+    return carharvest_in(tmp_path, PEXELS_API_KEY=SAMPLE_KEY, CARHARVEST_PEXELS_URL=gallery.origin)
+
+
+@pytest.fixture(scope="session")
+def _filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the gallery was scraped, normalized and split: made once, copied for each test."""
+    folder = tmp_path_factory.mktemp("filled")
+    run = carharvest_in(folder)
+    for command in (["scrape", "sample", "--photos", "330"], ["normalize"], ["split"]):
+        done = run(*command)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def filled(_filled: Path, tmp_path: Path) -> Path:
+    """A folder with a filled workspace at ./datasets, for this test alone."""
+    shutil.copytree(_filled / "datasets", tmp_path / "datasets")
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real photos beside the checkout."""
+    if not (SHARED / "photos").is_dir():
+        pytest.skip("the real photos are not beside this checkout")
+    return SHARED
+
+
+def jpeg(seed: int = 0, size: tuple[int, int] = (320, 240), quality: int = 90) -> bytes:
+    """A picture with structure at all scales, different for each seed."""
+    rng = np.random.default_rng(seed)
+    rough = Image.fromarray(rng.integers(0, 255, (9, 12, 3), dtype=np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    noise = rng.integers(-12, 12, (size[1], size[0], 1))
+    buffer = io.BytesIO()
+    Image.fromarray((np.asarray(rough) + noise).clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
