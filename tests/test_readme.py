@@ -1,0 +1,65 @@
+"""The README tells the truth: every command in it is run."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, carharvest_in
+
+from carharvest.sample.server import SAMPLE_KEY, SampleGallery
+
+
+def commands_of(file: str) -> list[str]:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+    lines = [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+def test_the_readme_has_only_commands_that_are_tested() -> None:
+    kinds = {command.split()[0] for command in commands_of("README.md")}
+    assert kinds == {"make", "pip", "export", "carharvest"}
+
+
+@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md"])
+def test_make_knows_its_targets(file: str) -> None:
+    for command in commands_of(file):
+        if command.startswith("make "):
+            done = subprocess.run([*shlex.split(command), "-n"], cwd=ROOT, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+
+
+def test_pip_s_extras_exist() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for name in re.findall(r'pip install "?carharvest\[(\w+)\]', (ROOT / "README.md").read_text()):
+        assert name in extras
+
+
+def test_links_and_pictures_of_the_docs_exist() -> None:
+    for file in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", file.read_text(encoding="utf-8")):
+            assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_every_command_of_the_readme_works(tmp_path: Path, gallery: SampleGallery) -> None:
+    run = carharvest_in(tmp_path, PEXELS_API_KEY=SAMPLE_KEY, CARHARVEST_PEXELS_URL=gallery.origin)
+    for command in (c for c in commands_of("README.md") if c.startswith("carharvest ")):
+        if "my-photos" in command or "BMW.jpg" in command:
+            _some_photos(tmp_path)
+        if "--brand MG" in command:  # the gallery has no MG; the command itself is what is tried
+            command = command.replace("MG", "BMW")
+        done = run(*shlex.split(command)[1:])
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def _some_photos(folder: Path) -> None:
+    (folder / "my-photos" / "bmw").mkdir(parents=True, exist_ok=True)
+    photo = next((folder / "datasets" / "splits" / "default" / "train" / "BMW").glob("*.jpg"))
+    shutil.copy(photo, folder / "BMW.jpg")
+    shutil.copy(photo, folder / "my-photos" / "bmw" / "1.jpg")
