@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter, ImageOps
 
-from carharvest.harvest.fingerprint import UnusablePicture, decode, detail_hash, mirror_hashes
+from carharvest.harvest.fingerprint import UnusablePicture, decode, detail_hash, draft_size, mirror_hashes
 
 MAX_PIXELS = 50_000_000
 
@@ -45,7 +45,8 @@ def test_the_hash_is_imagehash_s_on_the_same_pixels(seed: int, width: int, heigh
 def test_the_decoded_hash_is_that_of_the_reduced_decode() -> None:
     data = jpeg(3, (1600, 1200))
     image = Image.open(io.BytesIO(data))
-    image.draft("RGB", (256, 256))
+    image.draft("RGB", draft_size(1600, 1200))
+    assert image.size == (400, 300)
     assert f"{decode(data, max_pixels=MAX_PIXELS).fingerprint.phash:016x}" == str(imagehash.phash(image))
 
 

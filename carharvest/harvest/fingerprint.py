@@ -56,7 +56,7 @@ def decode(data: bytes, *, max_pixels: int) -> Decoded:
     frames = getattr(image, "n_frames", 1)
     try:
         orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
-        image.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))  # JPEG only: libjpeg then decodes at 1/2, 1/4 or 1/8
+        image.draft("RGB", draft_size(width, height))  # JPEG only: libjpeg then decodes at 1/2, 1/4 or 1/8
         image.load()
         upright = _flat(ImageOps.exif_transpose(image))
     except Exception as error:  # decoders raise what they like on damaged bytes; this is the per-item guard
@@ -90,6 +90,12 @@ def decode(data: bytes, *, max_pixels: int) -> Decoded:
         ),
         buffer.getvalue(),
     )
+
+
+def draft_size(width: int, height: int) -> tuple[int, int]:
+    """The least size at which a thumbnail needs a picture decoded: its longest side at 256 px."""
+    longest = max(width, height)
+    return -(-THUMBNAIL_PX * width // longest), -(-THUMBNAIL_PX * height // longest)
 
 
 def mirror_hashes(luma: Image.Image) -> tuple[int, int, int, int]:

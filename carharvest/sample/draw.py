@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from carharvest.records import View
 from carharvest.sample.car import Face, badge_shapes, build_car
 from carharvest.sample.makes import Body, Colour, Make
+from carharvest.text import to_ascii
 
 _SCALE = 2  # drawn at twice the size and reduced: smooth edges
 _LIGHT = np.array([0.35, 0.45, 0.82])
@@ -68,7 +69,7 @@ def draw_logo(make: Make, rng: random.Random) -> Image.Image:
     for points, colour in badge_shapes(make):
         draw.polygon([(middle + x * size, middle * 0.9 - y * size) for x, y in points], fill=colour)
     ink = (20, 20, 24) if ground[0] > 100 else (240, 240, 240)
-    draw.text((middle, middle * 1.55), make.name.upper(), fill=ink, anchor="mm", font_size=side * _SCALE // 9)
+    draw.text((middle, middle * 1.55), to_ascii(make.name).upper(), fill=ink, anchor="mm", font_size=side * _SCALE // 9)
     return picture.resize((side, side), Image.Resampling.BOX)
 
 
@@ -104,8 +105,8 @@ class _Camera:
         right = np.cross(-towards, [0.0, 0.0, 1.0])
         right /= np.linalg.norm(right)
         self._axes = np.stack([right, np.cross(right, -towards), -towards])
-        extent = 2.9 if view in {"front", "rear"} else 4.7
-        self._focal = min(width * rng.uniform(0.62, 0.84) / extent, height * 0.66 / 1.9) * distance
+        extent = 3.0 if view in {"front", "rear"} else 4.7
+        self._focal = min(width * rng.uniform(0.76, 0.95) / extent, height * 0.72 / 1.9) * distance
         self._middle = np.array([width * rng.uniform(0.46, 0.54), height * rng.uniform(0.52, 0.64)])
 
     def depth(self, points: np.ndarray) -> float:

@@ -94,7 +94,7 @@ def item_bytes(items: Sequence[Item], item: Item) -> bytes:
         case "mirrored-copy":
             picture = ImageOps.mirror(picture)
         case "watermark":
-            picture = watermarked(picture, rng.choice(["AUTOBÖRSE24", "car-pics.example", "© Foto Řehoř"]), rng)
+            picture = watermarked(picture, rng.choice(["AUTOBÖRSE24", "car-pics.example", "© Foto Novak"]), rng)
         case "blurred":
             picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(7, 10)))
         case "tiny":
