@@ -7,7 +7,7 @@ PIP_ARGS ?=
 INSTALLED = $(VENV)/.installed-train
 INSTALLED_DEV = $(VENV)/.installed-dev
 
-.PHONY: demo test test-all lint format bench-harvest bench-normalize bench wheel
+.PHONY: demo test test-slow test-all lint format bench-harvest bench-normalize bench wheel
 
 demo: $(INSTALLED)
 	$(BIN)/carharvest demo
@@ -15,8 +15,10 @@ demo: $(INSTALLED)
 test: $(INSTALLED_DEV)
 	$(BIN)/python -m pytest -n auto -m "not slow" $(PYTEST_ARGS)
 
-test-all: $(INSTALLED_DEV)
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+test-slow: $(INSTALLED_DEV)
+	$(BIN)/python -m pytest -n auto -m slow $(PYTEST_ARGS)
+
+test-all: test-slow test
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .

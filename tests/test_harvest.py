@@ -78,6 +78,7 @@ def test_order_of_photos_is_that_of_the_candidates(place: Place, loopback: Loopb
         ((200, {}, b""), "empty", True),
         ((200, {"Content-Length": "9000"}, jpeg(1)[:4000]), "broken-off", True),
         ((200, {"Content-Length": "99000000"}, b"x"), "too-large", False),
+        ((200, {"Content-Length": "a lot"}, jpeg(1)[:3000]), "damaged", False),
         ((302, {"Location": "/a.jpg"}, b""), "too-many-redirects", False),
         ((302, {"Location": "file:///etc/passwd"}, b""), "bad-url", False),
         ((302, {"Location": "http://169.254.169.254/latest/meta-data"}, b""), "private-address", False),

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from carharvest.cli.options import Debug, Quiet
+from carharvest.cli.options import Debug, Json, Quiet
 from carharvest.cli.screen import Screen
 
 _WORKSPACE = Path("datasets/demo")  # apart from the real photos
@@ -26,6 +26,7 @@ def demo(
     ] = None,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Folder that holds all state.")] = _WORKSPACE,
+    as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -38,8 +39,8 @@ def demo(
     from carharvest.splits.assign import SplitPlan
 
     started = time.monotonic()
-    screen = Screen(quiet=quiet)
-    steps = Screen(quiet=quiet, hints=False)  # hints are for people who type the commands one by one
+    screen = Screen(quiet=quiet, as_json=as_json)
+    steps = Screen(quiet=quiet, hints=False, aside=as_json)  # hints are for people who type the commands one by one
     settings = load_settings(workspace=workspace)
     screen.say("1/4 scrape: cars drawn for the demo, served on loopback as Pexels serves photos")
     scrape_sample(steps, settings, photos=photos)
@@ -50,7 +51,7 @@ def demo(
     plan = SplitPlan(settings.seed, shares.train, shares.val, shares.test)
     run_split(steps, settings, DEFAULT_NAME, plan, replace=True)
     screen.say("4/4 train")
-    report = run_train(
+    result, report = run_train(
         steps,
         settings,
         split=DEFAULT_NAME,
@@ -58,7 +59,10 @@ def demo(
         name=None,
         resume=False,
     )
-    screen.say(f"done in {time.monotonic() - started:.0f} s; look at {report.absolute()}")
+    seconds = time.monotonic() - started
+    if as_json:
+        screen.json({**result, "report": str(report.absolute()), "demo_seconds": round(seconds, 1)})
+    screen.say(f"done in {seconds:.0f} s; look at {report.absolute()}")
     screen.hint(f"and ask: carharvest status --workspace {workspace}")
     if open_report:
         webbrowser.open(report.absolute().as_uri())

@@ -18,13 +18,17 @@ _PIPE_WIDTH = 120  # columns of a table that goes to a file or a pipe
 
 
 class Screen:
-    """Prints for one command. With `as_json`, tables come as JSON and nothing else goes to stdout."""
+    """Prints for one command. With `as_json`, tables come as JSON and nothing else goes to stdout.
 
-    def __init__(self, *, quiet: bool = False, as_json: bool = False, hints: bool = True) -> None:
+    `aside` sends everything to stderr: for the steps of a command whose own result is JSON.
+    """
+
+    def __init__(self, *, quiet: bool = False, as_json: bool = False, hints: bool = True, aside: bool = False) -> None:
         self.quiet = quiet
         self._hints = hints and not quiet
         self.as_json = as_json
-        self._out = Console(highlight=False, soft_wrap=True)
+        self._aside = aside
+        self._out = Console(stderr=aside, highlight=False, soft_wrap=True)
         self._err = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
@@ -47,7 +51,7 @@ class Screen:
             table.add_column(name, justify="right" if is_number else "left", overflow="fold")
         for row in rows:
             table.add_row(*(_cell(value) for value in row))
-        console = Console(highlight=False, width=None if self._out.is_terminal else _PIPE_WIDTH)
+        console = Console(stderr=self._aside, highlight=False, width=None if self._out.is_terminal else _PIPE_WIDTH)
         console.print(printable(title), markup=False, style="bold")
         console.print(table)
 

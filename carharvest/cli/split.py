@@ -68,6 +68,7 @@ def run_split(screen: Screen, settings: Settings, name: str, plan: SplitPlan, *,
     from carharvest.catalog.placements import first_sightings, kept_photos, save_split
     from carharvest.catalog.runs import locked, recorded_run
     from carharvest.catalog.store import open_catalog
+    from carharvest.catalog.story import status as read_status
     from carharvest.splits.assign import assign
     from carharvest.splits.describe import counts, describe
     from carharvest.splits.imagefolder import write_imagefolder
@@ -97,6 +98,9 @@ def run_split(screen: Screen, settings: Settings, name: str, plan: SplitPlan, *,
                 write_imagefolder(target, placed, credits_, description, blobs, progress=move)
                 save_split(catalog, name, description["plan"], placed, run.id)
                 run.counts.update({"photos": len(placed), "classes": len(description["classes"])})
+        fresh = read_status(catalog).new_since_normalize
+    if fresh:
+        screen.hint(f"{fresh:,} photos are new since normalize ran and are not in it")
     table = counts(placed)
     if screen.as_json:
         screen.json({"name": name, "path": str(target), "changed": not is_same, "counts": table})

@@ -54,8 +54,8 @@ def train(
 
 def run_train(
     screen: Screen, settings: Settings, *, split: str | None, recipe: str, name: str | None, resume: bool
-) -> Path:
-    """Trains and prints the scores. Gives the path of the report."""
+) -> tuple[dict[str, Any], Path]:
+    """Trains and prints the scores. Gives them, and the path of the report."""
     from carharvest.catalog.placements import newest_split
     from carharvest.catalog.runs import recorded_run
     from carharvest.catalog.store import open_catalog
@@ -93,7 +93,7 @@ def run_train(
         _tell(screen, result)
         screen.say(f"report: {report}")
     screen.hint(f"next: carharvest predict {run_folder} PHOTO…")
-    return report
+    return result, report
 
 
 def predict(

@@ -81,7 +81,8 @@ class Fetcher:
             raise FetchFailed("bad-url", f"not a usable address: {type(error).__name__}", retryable=False) from error
 
     def _body(self, response: requests.Response, deadline: float) -> bytes:
-        if int(response.headers.get("Content-Length") or 0) > self.max_bytes:
+        announced = response.headers.get("Content-Length", "")
+        if announced.isdecimal() and int(announced) > self.max_bytes:
             raise FetchFailed("too-large", f"more than {self.max_bytes:,} bytes", retryable=False)
         body = bytearray()
         try:
