@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from carharvest.cli.options import Debug, Json, Quiet, Workspace
-from carharvest.cli.screen import Screen, megabytes
+from carharvest.cli.screen import Screen, readable_size
 from carharvest.errors import DamagedWorkspace
 
 
@@ -138,9 +138,9 @@ def clean(
     screen.table(
         "clean",
         ["what", "path", "size", ""],
-        [(k, p, megabytes(s), fate if c else "stays (name it to delete it)") for k, p, s, c in rows],
+        [(k, p, readable_size(s), fate if c else "stays (name it to delete it)") for k, p, s, c in rows],
     )
-    screen.say(f"{megabytes(total)} {'deleted' if yes else 'would be freed'}")
+    screen.say(f"{readable_size(total)} {'deleted' if yes else 'would be freed'}")
     if not yes and total:
         screen.hint("delete it with: carharvest clean --yes")
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from carharvest.cli.options import Debug, Json, Quiet, Seed, Workspace
-from carharvest.cli.screen import Screen, megabytes
+from carharvest.cli.screen import Screen, readable_size
 from carharvest.errors import NotFound
 
 if TYPE_CHECKING:
     from carharvest.brands import Brand, BrandMapping
     from carharvest.catalog.story import BrandCount, PhotoStory, Status
     from carharvest.settings import Settings
+
+_RELATIONS = {"keeper": "keeper, nearest to", "copy": "copy of", "same-shot": "same shot as"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -90,7 +92,7 @@ def status(workspace: Workspace = None, as_json: Json = False, quiet: Quiet = Fa
         screen.json(asdict(now))
         return
     screen.say(
-        f"{settings.workspace}: {now.photos:,} photos ({megabytes(now.size_bytes)}), {now.sightings:,} sightings, "
+        f"{settings.workspace}: {now.photos:,} photos ({readable_size(now.size_bytes)}), {now.sightings:,} sightings, "
         f"{'not normalized yet' if now.kept is None else f'{now.kept:,} kept'}"
     )
     if now.kept is not None:
@@ -222,7 +224,7 @@ def _tell_story(screen: Screen, story: PhotoStory) -> None:
     print_ = story.fingerprint
     screen.say(f"photo {story.sha256}")
     screen.say(
-        f"  {print_.format}, {print_.width_px} x {print_.height_px} px, {megabytes(story.size_bytes)}, "
+        f"  {print_.format}, {print_.width_px} x {print_.height_px} px, {readable_size(story.size_bytes)}, "
         f"pHash {print_.phash:016x}, brightness {print_.brightness:.2f}, contrast {print_.contrast:.2f}, "
         f"sharpness {print_.blur_var:.0f}; in the catalog since {story.added_at}"
     )
@@ -253,7 +255,7 @@ def _tell_story(screen: Screen, story: PhotoStory) -> None:
             mark = "*" if member.sha256 == story.sha256 else " "
             turned = "" if member.transform == "none" else f", {member.transform}"
             screen.say(
-                f"  {mark} {member.sha256[:12]} {member.relation} of/near {member.of_sha256[:12]}: "
+                f"  {mark} {member.sha256[:12]} {_RELATIONS[member.relation]} {member.of_sha256[:12]}: "
                 f"{member.distance_bits} of 64 bits, {member.detail_bits} of 256{turned}"
             )
     for place in story.placements:

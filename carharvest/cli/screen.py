@@ -103,6 +103,6 @@ def _cell(value: object) -> str:
     return escape(printable("" if value is None else str(value), 300))
 
 
-def megabytes(size_bytes: int) -> str:
-    """A size for people: "12.3 MB"."""
-    return f"{size_bytes / 1e6:,.1f} MB"
+def readable_size(size_bytes: int) -> str:
+    """A size for people: "12.3 MB", and "45 kB" below one."""
+    return f"{size_bytes / 1e6:,.1f} MB" if size_bytes >= 1_000_000 else f"{size_bytes / 1e3:,.0f} kB"

@@ -174,10 +174,10 @@ def _side(make: Make, shape: Shape, y: float, paint: Colour) -> list[Face]:
             angle = 2 * math.pi * (spoke + 0.5) / make.spokes
             decals.append(_wedge(axle, y + 4 * out, shape.wheel, shape.wheel * 0.60, angle, 1.1 / make.spokes))
         decals.append(_disc(axle, y + 5 * out, shape.wheel, shape.wheel * 0.17, make.badge_colours[0]))
-    line = tuple(int(c * 0.62) for c in paint)
+    red, green, blue = (int(c * 0.62) for c in paint)
     top, bottom = shape.cabin[0][1] - 0.02, shape.outline[0][1] + 0.12
     for x in (0.62, -0.28, -0.98):
-        decals.append(_upright(x, y + out, bottom, top, 0.014, line))  # type: ignore[arg-type]
+        decals.append(_upright(x, y + out, bottom, top, 0.014, (red, green, blue)))
     # A make's own line along the doors, in its colour, at its height.
     sill = bottom + (top - bottom) * (0.18 + 0.05 * (make.spokes % 4))
     ends = (shape.axles[0] - shape.wheel * 1.3, shape.axles[1] + shape.wheel * 1.3)
@@ -201,7 +201,7 @@ def _treads(shape: Shape, half: float) -> list[Face]:
 
 def _grille_openings(make: Make) -> list[tuple[float, float, float, float]]:
     """Middle and half sizes of each opening: u, v, half width, half height."""
-    return {
+    openings: dict[str, list[tuple[float, float, float, float]]] = {
         "kidney": [(-0.15, 0.56, 0.13, 0.19), (0.15, 0.56, 0.13, 0.19)],
         "hexagon": [(0, 0.52, 0.42, 0.30)],
         "bar": [(0, 0.70, 0.52, 0.05)],
@@ -213,7 +213,8 @@ def _grille_openings(make: Make) -> list[tuple[float, float, float, float]]:
         "slots": [(0, 0.56, 0.42, 0.17)],
         "mouth": [(0, 0.42, 0.60, 0.16)],
         "none": [],
-    }[make.grille]  # type: ignore[return-value]
+    }
+    return openings[make.grille]
 
 
 def _slats(make: Make, u: float, v: float, w: float, h: float) -> list[list[Point]]:

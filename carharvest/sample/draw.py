@@ -51,10 +51,10 @@ def draw_scene(scene: Scene) -> Image.Image:
     horizon = int(height * rng.uniform(0.34, 0.52))
     _backdrop(draw, width, height, horizon, rng)
     jitter = tuple(rng.randint(-14, 14) for _ in range(3))
-    paint = tuple(min(250, max(12, c + j)) for c, j in zip(_PAINTS[scene.paint], jitter, strict=True))
+    red, green, blue = (min(250, max(12, c + j)) for c, j in zip(_PAINTS[scene.paint], jitter, strict=True))
     camera = _Camera(scene.view, (width, height), rng)
     _shadow(picture, camera)
-    _render(draw, build_car(scene.make, scene.body, paint), camera)  # type: ignore[arg-type]
+    _render(draw, build_car(scene.make, scene.body, (red, green, blue)), camera)
     picture = picture.resize(scene.size, Image.Resampling.BOX)
     return _developed(picture, rng)
 
