@@ -142,7 +142,7 @@ def test_what_a_source_gave_before_it_failed_is_kept(place: Place, loopback: Loo
         raise QuotaSpent("no more")
 
     with pytest.raises(QuotaSpent):
-        place.harvest(source())  # type: ignore[arg-type]
+        place.harvest(source())
     assert status(place.catalog).photos == 2
 
 

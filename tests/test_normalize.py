@@ -37,7 +37,7 @@ SEEN = Sighting("test", "u", "", None, None, "", "", "", "", "", "", "", "", "",
 
 
 def photo(id_: int = 1, *sightings: Sighting, **changes: object) -> Photo:
-    print_ = replace(PRINT, **changes)  # type: ignore[arg-type]
+    print_ = replace(PRINT, **changes)
     return Photo(id_, f"{id_:064x}", 1000, print_, sightings or (SEEN,))
 
 
@@ -84,7 +84,7 @@ def test_brands_are_those_asked_for_and_contradictions_are_conflicts(
     for t in true:
         if t["id"] not in seen:
             continue
-        brands, _, drops = seen[t["id"]]  # type: ignore[index]
+        brands, _, drops = seen[t["id"]]
         assert t["found_under"] in brands
         if "brand-conflict" in drops:
             conflicts += 1
@@ -98,7 +98,7 @@ def test_quality_drops_what_is_blurred_or_tiny_and_little_else(
 ) -> None:
     wrong = 0
     for t in true:
-        drops = seen.get(t["id"], (set(), set(), set()))[2] & {"blurred", "too-small", "dark", "bright", "empty"}  # type: ignore[call-overload]
+        drops = seen.get(t["id"], (set(), set(), set()))[2] & {"blurred", "too-small", "dark", "bright", "empty"}
         if t["trouble"] == "blurred":
             assert "blurred" in drops or "dark" in drops
         elif t["trouble"] == "tiny":
@@ -114,7 +114,7 @@ def test_of_a_picture_and_its_copies_one_is_kept(
     families: dict[object, list[int]] = defaultdict(list)
     for t in true:
         if t["trouble"] in {None, "near-copy", "mirrored-copy", "exact-copy"}:
-            families[t["copy_of"] if t["copy_of"] is not None else t["id"]].append(t["id"])  # type: ignore[arg-type]
+            families[t["copy_of"] if t["copy_of"] is not None else t["id"]].append(t["id"])
     alone = copied = 0
     for members in families.values():
         kept = {id(seen[m]) for m in members if m in seen and not seen[m][2]}
@@ -192,7 +192,7 @@ def test_names_become_ascii_and_the_original_stays_as_evidence() -> None:
 def test_a_brand_comes_from_the_first_field_that_names_one(
     fields: dict[str, str], brands: set[str], reason: str | None
 ) -> None:
-    opinions = list(BrandsStage(MAPPING).run([photo(1, replace(SEEN, **fields))]))  # type: ignore[arg-type]
+    opinions = list(BrandsStage(MAPPING).run([photo(1, replace(SEEN, **fields))]))
     assert {o.value for o in opinions if isinstance(o, Label)} == brands
     assert [o.reason for o in opinions if isinstance(o, Verdict)] == ([reason] if reason else [])
 
@@ -215,7 +215,7 @@ def test_two_sightings_under_two_brands_are_a_conflict() -> None:
     ],
 )
 def test_a_view_comes_from_the_query_or_the_folder(fields: dict[str, str], view: str | None) -> None:
-    labels = list(ViewsStage().run([photo(1, replace(SEEN, **fields))]))  # type: ignore[arg-type]
+    labels = list(ViewsStage().run([photo(1, replace(SEEN, **fields))]))
     assert [label.value for label in labels] == ([view] if view else [])
 
 

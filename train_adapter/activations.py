@@ -34,7 +34,8 @@ def activations(
             Path(draft).replace(target)
         finally:
             Path(draft).unlink(missing_ok=True)
-    return np.load(target, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+    kept: np.ndarray = np.load(target, mmap_mode="r", allow_pickle=False)
+    return kept
 
 
 @torch.no_grad()

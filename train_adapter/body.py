@@ -37,10 +37,12 @@ class CarClassifier(nn.Module):
     def tail(self, activations: torch.Tensor) -> torch.Tensor:
         x = self.body.blocks[-1](activations)
         x = self.body.bn2(self.body.conv_head(x))
-        return self.body.global_pool(x)  # type: ignore[no-any-return]
+        features: torch.Tensor = self.body.global_pool(x)
+        return features
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return self.head(self.tail(self.trunk(pictures)))  # type: ignore[no-any-return]
+        logits: torch.Tensor = self.head(self.tail(self.trunk(pictures)))
+        return logits
 
     def tail_modules(self) -> list[nn.Module]:
         return [self.body.blocks[-1], self.body.conv_head, self.body.bn2]
