@@ -25,6 +25,7 @@ class CarClassifier(nn.Module):
         config = timm.data.resolve_model_data_config(self.body)
         self.mean: tuple[float, ...] = config["mean"]
         self.std: tuple[float, ...] = config["std"]
+        self.classes = classes
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.body.num_features, classes))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on CPUs
 

@@ -116,7 +116,7 @@ def _fit_stage(
         checkpoints, "best", monitor="val_loss", enable_version_counter=False, save_on_train_epoch_end=True
     )
     last = ModelCheckpoint(checkpoints, "last", enable_version_counter=False, save_on_train_epoch_end=True)
-    module = StageModule(model, stage, model.head[-1].out_features, recipe.label_smoothing)  # type: ignore[arg-type]
+    module = StageModule(model, stage, recipe.label_smoothing)
     trainer = L.Trainer(
         accelerator="cpu",
         max_epochs=stage.epochs,

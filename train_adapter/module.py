@@ -16,11 +16,10 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 class StageModule(L.LightningModule):
     """One stage of a recipe. Its input is what the frozen part before gives: features or activations."""
 
-    def __init__(self, model: CarClassifier, stage: Stage, classes: int, label_smoothing: float) -> None:
+    def __init__(self, model: CarClassifier, stage: Stage, label_smoothing: float) -> None:
         super().__init__()
         self.model = model
         self.stage = stage
-        self.classes = classes
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
         for parameter in model.parameters():
             parameter.requires_grad = False
@@ -29,7 +28,8 @@ class StageModule(L.LightningModule):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         features = self.model.tail(inputs) if self.stage.trains == "last-block" else inputs
-        return self.model.head(features)  # type: ignore[no-any-return]
+        logits: torch.Tensor = self.model.head(features)
+        return logits
 
     def train(self, mode: bool = True) -> "StageModule":
         """BatchNorm stays in evaluation mode: its statistics are ImageNet's, and our batches are small."""
@@ -46,7 +46,7 @@ class StageModule(L.LightningModule):
     def validation_step(self, batch: Batch, _index: int) -> None:
         inputs, targets = batch
         logits = self(inputs)
-        accuracy = multiclass_accuracy(logits, targets, num_classes=self.classes, average="micro")
+        accuracy = multiclass_accuracy(logits, targets, num_classes=self.model.classes, average="micro")
         self.log("val_loss", nn.functional.cross_entropy(logits, targets), batch_size=len(targets))
         self.log("val_accuracy", accuracy, batch_size=len(targets))
 

@@ -5,7 +5,9 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.cookiejar import Cookie, DefaultCookiePolicy
 from urllib.parse import urljoin, urlsplit
+from urllib.request import Request
 
 import requests
 
@@ -118,6 +120,6 @@ class Fetcher:
                 raise FetchFailed("private-address", f"the host {host[:100]} is a private address", retryable=False)
 
 
-class _NoCookies(requests.cookies.cookielib.DefaultCookiePolicy):  # type: ignore[name-defined,misc]
-    def set_ok(self, cookie: object, request: object) -> bool:
+class _NoCookies(DefaultCookiePolicy):
+    def set_ok(self, cookie: Cookie, request: Request) -> bool:
         return False
