@@ -113,6 +113,18 @@ class DamagedWorkspace(CarharvestError):
     exit_code = 19
 
 
+class UnknownSource(CarharvestError):
+    """A source that nobody has registered."""
+
+    exit_code = 21
+
+
+class BadPlan(CarharvestError):
+    """A harvest plan or a list of URLs that cannot be read; the message names the place."""
+
+    exit_code = 22
+
+
 class Interrupted(CarharvestError):
     """A person, or the system, stopped the run."""
 

@@ -6,7 +6,9 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from carharvest import __version__
 from carharvest.errors import BadSettings
+from carharvest.text import printable
 
 SETTINGS_FILE = "carharvest.toml"
 
@@ -18,12 +20,52 @@ class _Section(BaseModel):
 class HarvestSettings(_Section):
     """Limits of a download and of a decode."""
 
-    workers: int = Field(default=8, ge=1, le=256)
+    workers: int = Field(default=16, ge=1, le=256)  # downloads at once
+    per_host: int = Field(default=8, ge=1, le=256)  # of them, from one host
+    host_delay_s: float = Field(default=0.0, ge=0)  # between two starts at one host
+    processes: int | None = Field(default=None, ge=0, le=256)  # that decode; None: one a core, 0: threads instead
     max_bytes: int = Field(default=50_000_000, gt=0)
     max_pixels: int = Field(default=150_000_000, gt=0)
-    timeout_s: float = Field(default=30.0, gt=0)
-    user_agent: str = "carharvest (+https://pypi.org/project/carharvest/)"
+    connect_s: float = Field(default=10.0, gt=0)
+    read_s: float = Field(default=20.0, gt=0)  # of silence
+    timeout_s: float = Field(default=60.0, gt=0)  # for all of a picture
+    attempts: int = Field(default=3, ge=1, le=20)
+    backoff_s: float = Field(default=1.0, gt=0)
     allow_private_hosts: bool = False
+    heed_robots_tag: bool = True  # X-Robots-Tag: noai, noimageai, noindex, noimageindex
+
+
+class PexelsSettings(_Section):
+    url: str = "https://api.pexels.com"
+
+
+class FlickrSettings(_Section):
+    url: str = "https://api.flickr.com/services/rest/"
+
+
+class OpenverseSettings(_Section):
+    """Without a client, Openverse answers one request a second with 20 pictures."""
+
+    url: str = "https://api.openverse.org"
+    client_id: str = ""
+    client_secret: SecretStr | None = None
+
+
+class CommonsSettings(_Section):
+    url: str = "https://commons.wikimedia.org/w/api.php"
+
+
+class BingSettings(_Section):
+    url: str = "https://www.bing.com"
+    delay_s: float = Field(default=2.0, ge=0)
+
+
+class GoogleSettings(_Section):
+    """`browser`: a Chromium or Chrome; found on PATH if not set."""
+
+    url: str = "https://www.google.com"
+    browser: Path | None = None
+    delay_s: float = Field(default=2.0, ge=0)
 
 
 class QualitySettings(_Section):
@@ -67,11 +109,27 @@ class Settings(BaseSettings):
     pexels_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("PEXELS_API_KEY", "CARHARVEST_PEXELS_API_KEY", "pexels_api_key")
     )
-    pexels_url: str = "https://api.pexels.com"
+    flickr_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("FLICKR_API_KEY", "CARHARVEST_FLICKR_API_KEY", "flickr_api_key")
+    )
+    contact: str = ""  # an address at which the owner of a site can reach you; goes into the User-Agent
     harvest: HarvestSettings = HarvestSettings()
+    pexels: PexelsSettings = PexelsSettings()
+    flickr: FlickrSettings = FlickrSettings()
+    openverse: OpenverseSettings = OpenverseSettings()
+    commons: CommonsSettings = CommonsSettings()
+    bing: BingSettings = BingSettings()
+    google: GoogleSettings = GoogleSettings()
+    sources: dict[str, dict[str, Any]] = Field(default_factory=dict)  # what sources of others are to be told
     quality: QualitySettings = QualitySettings()
     duplicates: DuplicateSettings = DuplicateSettings()
     split: SplitSettings = SplitSettings()
+
+    @property
+    def user_agent(self) -> str:
+        """Who asks, and where to complain."""
+        where = "https://pypi.org/project/carharvest/"
+        return f"carharvest/{__version__} (+{where}{f'; {printable(self.contact, 200)}' if self.contact else ''})"
 
     @classmethod
     def settings_customise_sources(

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +23,9 @@ from carharvest.catalog.runs import recorded_run
 from carharvest.catalog.store import Catalog, open_catalog
 from carharvest.engine import local_threads
 from carharvest.harvest.http import Fetcher
-from carharvest.harvest.loop import HarvestSummary, Intake, harvest
+from carharvest.harvest.keep import Stores
+from carharvest.harvest.loop import Pace, harvest
+from carharvest.harvest.summary import HarvestSummary
 from carharvest.records import Candidate, Query
 from carharvest.sample.gallery import Item, plan_gallery
 from carharvest.sample.server import SAMPLE_KEY, SampleGallery
@@ -33,6 +35,7 @@ ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
 Answer = tuple[int, dict[str, str], bytes]
+QUICK = Pace(backoff_s=0.01)
 
 
 @dataclass
@@ -77,11 +80,12 @@ class Place:
 
     root: Path
     catalog: Catalog
-    intake: Intake
+    fetcher: Fetcher
+    stores: Stores
 
-    def harvest(self, candidates: list[Candidate], in_flight: int = 8) -> HarvestSummary:
+    def harvest(self, candidates: Iterable[Candidate], pace: Pace = QUICK) -> HarvestSummary:
         with recorded_run(self.catalog, "scrape test", {}, 0) as run, local_threads(2) as executor:
-            return harvest(candidates, self.catalog, self.intake, executor, run_id=run.id, in_flight=in_flight)
+            return harvest(candidates, self.catalog, self.fetcher, self.stores, executor, run_id=run.id, pace=pace)
 
     def harvest_source(self, source: Source, query: Query | None = None) -> HarvestSummary:
         return self.harvest(list(source.candidates(query or Query(""), limit=None)))
@@ -89,8 +93,8 @@ class Place:
 
 def place_at(root: Path, trusted: str = "") -> Place:
     fetcher = Fetcher(5_000_000, 10, "carharvest tests", trusted_origins=frozenset({trusted}))
-    intake = Intake(fetcher, BlobStore(root / "blobs"), BlobStore(root / "thumbs"), 50_000_000)
-    return Place(root, open_catalog(root, create=True), intake)
+    stores = Stores(BlobStore(root / "blobs"), BlobStore(root / "thumbs"), 5_000_000, 50_000_000)
+    return Place(root, open_catalog(root, create=True), fetcher, stores)
 
 
 @pytest.fixture
@@ -141,7 +145,7 @@ def carharvest(tmp_path: Path) -> Run:
 @pytest.fixture
 def with_key(tmp_path: Path, gallery: SampleGallery) -> Run:
     """The command line with a key, and the sample gallery in the place of Pexels."""
-    return carharvest_in(tmp_path, PEXELS_API_KEY=SAMPLE_KEY, CARHARVEST_PEXELS_URL=gallery.origin)
+    return carharvest_in(tmp_path, PEXELS_API_KEY=SAMPLE_KEY, CARHARVEST_PEXELS__URL=gallery.origin)
 
 
 @pytest.fixture(scope="session")

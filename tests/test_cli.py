@@ -121,15 +121,15 @@ def test_json_is_json_and_nothing_else(filled: Path, command: list[str]) -> None
 
 def test_errors(carharvest: Run, tmp_path: Path, gallery: SampleGallery, loopback: Loopback) -> None:
     """Bad input gets what, what to do, and an exit code of its own."""
-    here = {"PEXELS_API_KEY": "sample", "CARHARVEST_PEXELS_URL": gallery.origin}
+    here = {"PEXELS_API_KEY": "sample", "CARHARVEST_PEXELS__URL": gallery.origin}
     bmw = ("scrape", "pexels", "--brand", "BMW", "--limit", "2")
     refused(carharvest(*bmw), 3, "PEXELS_API_KEY")
     wrong = carharvest(*bmw, **{**here, "PEXELS_API_KEY": "wrong-key-77"})
     refused(wrong, 4, "401")
     assert "wrong-key-77" not in wrong.stderr + wrong.stdout
     loopback.answers["/v1/search"] = lambda: (429, {"Retry-After": "90"}, b"")
-    refused(carharvest(*bmw, "--no-wait", **{**here, "CARHARVEST_PEXELS_URL": loopback.origin}), 5, "come back")
-    refused(carharvest(*bmw, **{**here, "CARHARVEST_PEXELS_URL": "http://127.0.0.1:9"}), 6, "network")
+    refused(carharvest(*bmw, "--no-wait", **{**here, "CARHARVEST_PEXELS__URL": loopback.origin}), 5, "come back")
+    refused(carharvest(*bmw, **{**here, "CARHARVEST_PEXELS__URL": "http://127.0.0.1:9"}), 6, "network")
     refused(carharvest("scrape", "pexels", "--brand", "volkswgen", **here), 7, "VOLKSWAGEN")
     refused(carharvest("scrape", "pexels", "--brand", "DAF", **here), 8, "nothing")
     refused(carharvest("scrape", "folder", str(tmp_path / "missing")), 9)
@@ -162,7 +162,7 @@ def test_more_errors_in_a_filled_workspace(filled: Path) -> None:
 
 
 def test_a_traceback_comes_only_with_debug(carharvest: Run, gallery: SampleGallery) -> None:
-    key = {"PEXELS_API_KEY": "secret-key-123", "CARHARVEST_PEXELS_URL": gallery.origin}
+    key = {"PEXELS_API_KEY": "secret-key-123", "CARHARVEST_PEXELS__URL": gallery.origin}
     done = carharvest("scrape", "pexels", "--brand", "BMW", "--debug", **key)
     assert done.returncode == 4
     assert "Traceback" in done.stderr

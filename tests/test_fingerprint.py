@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter, ImageOps
 
-from carharvest.harvest.fingerprint import UnusablePicture, decode, detail_hash, draft_size, mirror_hashes
+from carharvest.harvest.fingerprint import decode
+from carharvest.harvest.hashes import detail_hash, hashed_light, mirror_hashes
+from carharvest.harvest.pixels import UnusablePicture, reduced
 
 MAX_PIXELS = 50_000_000
 
@@ -44,10 +46,14 @@ def test_the_hash_is_imagehash_s_on_the_same_pixels(seed: int, width: int, heigh
 
 def test_the_decoded_hash_is_that_of_the_reduced_decode() -> None:
     data = jpeg(3, (1600, 1200))
-    image = Image.open(io.BytesIO(data))
-    image.draft("RGB", draft_size(1600, 1200))
-    assert image.size == (400, 300)
-    assert f"{decode(data, max_pixels=MAX_PIXELS).fingerprint.phash:016x}" == str(imagehash.phash(image))
+    picture = reduced(data, max_pixels=MAX_PIXELS).image
+    assert picture.size == (400, 300)
+    light = hashed_light(picture.convert("L"))
+    assert light.size == (128, 128)
+    found = decode(data, max_pixels=MAX_PIXELS).fingerprint.phash
+    assert f"{found:016x}" == str(imagehash.phash(light))
+    whole = int(str(imagehash.phash(Image.open(io.BytesIO(data)))), 16)
+    assert (found ^ whole).bit_count() <= 4
 
 
 def test_sizes_are_those_a_person_sees() -> None:
@@ -65,6 +71,9 @@ def test_the_thumbnail_is_small_and_opens() -> None:
     decoded = decode(jpeg(5, (1000, 700)), max_pixels=MAX_PIXELS)
     with Image.open(io.BytesIO(decoded.thumbnail)) as thumbnail:
         assert thumbnail.format == "JPEG"
+        assert thumbnail.size == (375, 263)  # 3/8 of the picture
+    small = decode(file_of(picture(5, (1000, 700)), "PNG"), max_pixels=MAX_PIXELS)
+    with Image.open(io.BytesIO(small.thumbnail)) as thumbnail:
         assert max(thumbnail.size) == 256
 
 

@@ -32,7 +32,7 @@ def web(loopback: Loopback, path: str, data: bytes, query: str = "BMW car") -> C
 
 
 def verified(place: Place) -> int:
-    return find_damage(place.catalog, place.intake.blobs, place.intake.thumbnails, lambda done, total: None).found
+    return find_damage(place.catalog, place.stores.blobs, place.stores.thumbnails, lambda done, total: None).found
 
 
 def test_the_same_bytes_are_one_photo_with_two_sightings(place: Place, loopback: Loopback) -> None:
@@ -162,17 +162,17 @@ def test_files_are_read_again_only_when_they_change(place: Place, tmp_path: Path
 
 def test_verify_finds_and_mends_damage(place: Place, loopback: Loopback) -> None:
     place.harvest([web(loopback, f"/{n}.jpg", jpeg(n)) for n in range(4)])
-    blobs = list(place.intake.blobs)
-    thumbnails = list(place.intake.thumbnails)
+    blobs = list(place.stores.blobs)
+    thumbnails = list(place.stores.thumbnails)
     blobs[0].unlink()
     blobs[1].write_bytes(b"other bytes")
     thumbnails[2].unlink()
-    orphan = place.intake.blobs.put(b"nobody's", "ee" * 32, "jpg")
+    orphan = place.stores.blobs.put(b"nobody's", "ee" * 32, "jpg")
     (blobs[3].parent / ".writing-x").write_bytes(b"half")
-    damage = find_damage(place.catalog, place.intake.blobs, place.intake.thumbnails, lambda done, total: None)
+    damage = find_damage(place.catalog, place.stores.blobs, place.stores.thumbnails, lambda done, total: None)
     assert [len(f) for f in (damage.lost, damage.damaged, damage.orphans, damage.leftovers)] == [1, 1, 1, 1]
     assert len(damage.without_thumbnail) == 1
-    mend(damage, place.catalog, place.intake.blobs, place.intake.thumbnails, 50_000_000)
+    mend(damage, place.catalog, place.stores.blobs, place.stores.thumbnails, 50_000_000)
     assert verified(place) == 0
     assert not orphan.exists()
     again = place.harvest([web(loopback, f"/{n}.jpg", jpeg(n)) for n in range(4)])

@@ -48,7 +48,7 @@ def test_links_and_pictures_of_the_docs_exist() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_every_command_of_the_readme_works(tmp_path: Path, gallery: SampleGallery) -> None:
-    run = carharvest_in(tmp_path, PEXELS_API_KEY=SAMPLE_KEY, CARHARVEST_PEXELS_URL=gallery.origin)
+    run = carharvest_in(tmp_path, PEXELS_API_KEY=SAMPLE_KEY, CARHARVEST_PEXELS__URL=gallery.origin)
     for command in (c for c in commands_of("README.md") if c.startswith("carharvest ")):
         if "my-photos" in command or "BMW.jpg" in command:
             _some_photos(tmp_path)

@@ -14,17 +14,19 @@ from carharvest.brands import load_brands
 from carharvest.errors import EmptyResult, NoNetwork, QuotaSpent, SourceFailed, UnreadableFolder, WrongKey
 from carharvest.records import Query
 from carharvest.sample.server import SAMPLE_KEY, SampleGallery
+from carharvest.sources.api import Api, cached_session
 from carharvest.sources.base import queries
 from carharvest.sources.folder import FolderSource
 from carharvest.sources.google import GoogleSource, pictures_in
-from carharvest.sources.pexels import PexelsSource
-from carharvest.sources.quota import HourlyQuota
+from carharvest.sources.pexels import PexelsSource, is_documented
+from carharvest.sources.quota import HOUR_S, Quota, Window
 
 BMW = Query("BMW car", "BMW")
 
 
 def pexels(tmp_path: Path, origin: str, key: str = SAMPLE_KEY, wait: Any = None) -> PexelsSource:
-    return PexelsSource(key, HourlyQuota(tmp_path / "quota.json", 200, wait), base_url=origin)
+    quota = Quota(tmp_path / "quota.json", (Window(200, HOUR_S),), wait)
+    return PexelsSource(key, Api("pexels", cached_session(None, "tests"), quota, is_documented), base_url=origin)
 
 
 def page(**more: object) -> bytes:
@@ -157,7 +159,7 @@ def test_the_quota_holds_over_runs_and_slides(tmp_path: Path) -> None:
         clock[0] += seconds
 
     for run in range(5):  # 5 runs of 60 requests: 300 in all
-        quota = HourlyQuota(tmp_path / "q.json", 200, wait, now=lambda: clock[0])
+        quota = Quota(tmp_path / "q.json", (Window(200, HOUR_S),), wait, now=lambda: clock[0])
         for _ in range(60):
             quota.take()
             clock[0] += 1
@@ -169,7 +171,7 @@ def test_a_clock_set_back_does_not_stall_the_quota(tmp_path: Path) -> None:
     clock = [1_000_000.0]
     for moment in (1_000_000.0, 900_000.0):
         clock[0] = moment
-        quota = HourlyQuota(tmp_path / "q.json", 1, None, now=lambda: clock[0])
+        quota = Quota(tmp_path / "q.json", (Window(1, HOUR_S),), None, now=lambda: clock[0])
         quota.take()
 
 

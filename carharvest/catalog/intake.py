@@ -1,10 +1,11 @@
 """What harvest writes and asks: photos, sightings, failures, and which URLs are known."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -13,7 +14,20 @@ from carharvest.catalog.schema import FailureRow, PhotoRow, SightingRow
 from carharvest.catalog.store import Catalog
 from carharvest.records import Candidate, Failed, Fetched, Outcome, Repeat
 
-_CHUNK = 500  # SQLite allows 32,766 parameters in a statement; three a key
+
+def _asked_for(row: type[SightingRow] | type[FailureRow]) -> ColumnElement[bool]:
+    """Rows of the (source, URL, version) in the parameter `keys`, a JSON array: one statement for any number."""
+    key = func.json_each(bindparam("keys")).table_valued("value", name="key")
+    wanted = [func.json_extract(key.c.value, f"$[{place}]") for place in range(3)]
+    return tuple_(row.source, row.url, row.version).in_(select(*wanted).select_from(key))
+
+
+_SEEN = select(SightingRow.source, SightingRow.url, SightingRow.version, SightingRow.query, SightingRow.photo_id).where(
+    _asked_for(SightingRow)
+)
+_HOPELESS = select(FailureRow.source, FailureRow.url, FailureRow.version).where(
+    _asked_for(FailureRow), ~FailureRow.retryable
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +51,20 @@ class Recorded:
 def known_urls(catalog: Catalog, candidates: Sequence[Candidate]) -> Known:
     """Which of the candidates were fetched before, or failed for good."""
     known = Known()
+    asked = {"keys": json.dumps([(c.source, c.url, c.version) for c in candidates])}
     with catalog.reading() as session:
-        for start in range(0, len(candidates), _CHUNK):
-            keys = [(c.source, c.url, c.version) for c in candidates[start : start + _CHUNK]]
-            seen = select(
-                SightingRow.source, SightingRow.url, SightingRow.version, SightingRow.query, SightingRow.photo_id
-            ).where(tuple_(SightingRow.source, SightingRow.url, SightingRow.version).in_(keys))
-            for source, url, version, query, photo_id in session.execute(seen):
-                known.photo_ids[source, url, version] = photo_id
-                known.sighted.add((source, url, version, query))
-            lost = select(FailureRow.source, FailureRow.url, FailureRow.version).where(
-                tuple_(FailureRow.source, FailureRow.url, FailureRow.version).in_(keys), ~FailureRow.retryable
-            )
-            known.hopeless.update((source, url, version) for source, url, version in session.execute(lost))
+        for source, url, version, query, photo_id in session.execute(_SEEN, asked):
+            known.photo_ids[source, url, version] = photo_id
+            known.sighted.add((source, url, version, query))
+        known.hopeless.update((source, url, version) for source, url, version in session.execute(_HOPELESS, asked))
     return known
+
+
+def photos_asked_for(catalog: Catalog, brand: str) -> int:
+    """Photos that came from asking for the brand."""
+    with catalog.reading() as session:
+        query = select(func.count(SightingRow.photo_id.distinct())).where(SightingRow.brand_asked == brand)
+        return session.execute(query).scalar() or 0
 
 
 def record(catalog: Catalog, outcomes: Sequence[Outcome], run_id: int) -> Recorded:

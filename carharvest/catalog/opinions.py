@@ -18,6 +18,7 @@ from carharvest.catalog.schema import (
     StageMarkRow,
     VerdictRow,
 )
+from carharvest.catalog.stock import opinions_changed
 from carharvest.catalog.store import Catalog
 from carharvest.records import Label, Membership, Opinion, Photo, Verdict
 
@@ -63,6 +64,7 @@ def replace_opinions(
 ) -> None:
     """What a stage says now of the photos it looked at takes the place of what it said before; all or nothing."""
     with catalog.writing() as session:
+        opinions_changed(session)
         for start in range(0, len(looked_at), _CHUNK):
             chunk = looked_at[start : start + _CHUNK]
             session.execute(delete(LabelRow).where(LabelRow.stage == stage, LabelRow.photo_id.in_(chunk)))

@@ -1,11 +1,13 @@
 """Rows of the tables turned into the records that travel, and back."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from carharvest.catalog.schema import PhotoRow, SightingRow
 from carharvest.records import Candidate, Fetched, Fingerprint, Sighting
+
+_FINGERPRINT = [field.name for field in fields(Fingerprint)]
 
 
 def fingerprint_of(row: PhotoRow) -> Fingerprint:
@@ -30,7 +32,7 @@ def fingerprint_of(row: PhotoRow) -> Fingerprint:
 
 def photo_values(fetched: Fetched, now: datetime, run_id: int) -> dict[str, Any]:
     return {
-        **asdict(fetched.fingerprint),
+        **{name: getattr(fetched.fingerprint, name) for name in _FINGERPRINT},
         "sha256": fetched.sha256,
         "size_bytes": fetched.size_bytes,
         "added_at": now,

@@ -8,13 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import ReadWriteLock, Timeout
 from sqlalchemy import update
 
 from carharvest import __version__
 from carharvest.catalog.schema import RunRow
+from carharvest.catalog.stock import take_stock
 from carharvest.catalog.store import Catalog
 from carharvest.errors import WorkspaceLocked
+
+_HOLDER = ".lock-holder"
 
 
 @dataclass
@@ -53,24 +56,52 @@ def recorded_run(catalog: Catalog, command: str, arguments: Mapping[str, Any], s
         with catalog.writing() as session:
             ended = {"ended_at": datetime.now(UTC), "status": status, "counts": run.counts}
             session.execute(update(RunRow).where(RunRow.id == run.id).values(**ended))
+            take_stock(session)
 
 
 @contextmanager
 def locked(workspace: Path, command: str) -> Iterator[None]:
-    """One writer at a time in a workspace. Raises WorkspaceLocked and names the other one."""
-    workspace.mkdir(parents=True, exist_ok=True)
-    holder = workspace / ".lock-holder"
-    lock = FileLock(workspace / ".lock")
+    """Nobody else writes in the workspace meanwhile. Raises WorkspaceLocked and names the other one."""
+    lock = _lock(workspace)
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire_write(blocking=False)
     except Timeout:
-        other = holder.read_text(encoding="utf-8").strip() if holder.exists() else "another run"
-        raise WorkspaceLocked(
-            f"{workspace} is in use by {other}", hint="wait until it is done, or name another --workspace"
-        ) from None
+        raise _in_use(workspace) from None
+    with held, _named(workspace, command):
+        yield
+
+
+@contextmanager
+def shared(workspace: Path, command: str) -> Iterator[None]:
+    """Others may scrape into the workspace at the same time, but nothing else. Raises WorkspaceLocked."""
+    lock = _lock(workspace)
     try:
-        holder.write_text(f"`carharvest {command}` (process {os.getpid()})\n", encoding="utf-8")
+        held = lock.acquire_read(blocking=False)
+    except Timeout:
+        raise _in_use(workspace) from None
+    with held, _named(workspace, command):
+        yield
+
+
+def _lock(workspace: Path) -> ReadWriteLock:
+    workspace.mkdir(parents=True, exist_ok=True)
+    return ReadWriteLock(workspace / ".lock.db", is_singleton=False)
+
+
+def _in_use(workspace: Path) -> WorkspaceLocked:
+    holder = workspace / _HOLDER
+    other = holder.read_text(encoding="utf-8").strip() if holder.exists() else "another run"
+    return WorkspaceLocked(
+        f"{workspace} is in use by {other}", hint="wait until it is done, or name another --workspace"
+    )
+
+
+@contextmanager
+def _named(workspace: Path, command: str) -> Iterator[None]:
+    """Leaves a word for whom the lock keeps out."""
+    holder = workspace / _HOLDER
+    holder.write_text(f"`carharvest {command}` (process {os.getpid()})\n", encoding="utf-8")
+    try:
         yield
     finally:
         holder.unlink(missing_ok=True)
-        lock.release()

@@ -90,6 +90,7 @@ class SightingRow(Base):
     __table_args__ = (
         UniqueConstraint("source", "url", "version", "query"),
         Index("ix_sightings_photo_id", "photo_id"),
+        Index("ix_sightings_brand_asked", "brand_asked", "photo_id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"))
@@ -127,6 +128,14 @@ class FailureRow(Base):
     attempts: Mapped[int]
     failed_at: Mapped[datetime]
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+
+
+class StockRow(Base):
+    """Counts that are kept, see catalog/stock.py."""
+
+    __tablename__ = "stock"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    counts: Mapped[dict[str, Any]]
 
 
 class StageMarkRow(Base):

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, delete, func, or_, select
+from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from carharvest.catalog.placements import is_dropped
 from carharvest.catalog.rows import fingerprint_of, sighting_of
 from carharvest.catalog.schema import (
     FailureRow,
@@ -22,6 +21,7 @@ from carharvest.catalog.schema import (
     StageMarkRow,
     VerdictRow,
 )
+from carharvest.catalog.stock import OpinionStock, counts, opinion_stock, photo_stock, photos_removed
 from carharvest.catalog.store import Catalog
 from carharvest.records import Fingerprint, Sighting
 
@@ -114,26 +114,22 @@ class PhotoStory:
 
 def status(catalog: Catalog) -> Status:
     with catalog.reading() as session:
-        photos, size = session.execute(
-            select(func.count(), func.coalesce(func.sum(PhotoRow.size_bytes), 0)).select_from(PhotoRow)
-        ).one()
+        stock, opinions = photo_stock(session), opinion_stock(session)
         looked = session.execute(select(func.min(StageMarkRow.last_sighting_id))).scalar()
         fresh = select(func.count(SightingRow.photo_id.distinct())).where(SightingRow.id > (looked or 0))
         runs = select(RunRow).order_by(RunRow.id.desc()).limit(5)
         return Status(
-            photos=photos,
-            sightings=_number(session, select(func.count()).select_from(SightingRow)),
-            size_bytes=size,
-            kept=None if looked is None else photos - _number(session, _dropped_photos()),
+            photos=stock.photos,
+            sightings=stock.sightings,
+            size_bytes=stock.size_bytes,
+            kept=None if looked is None else stock.photos - opinions.dropped,
             new_since_normalize=_number(session, fresh),
-            brands=_brand_counts(session),
-            drops=_counts(
-                session, select(VerdictRow.reason, func.count()).where(~VerdictRow.keep).group_by(VerdictRow.reason)
-            ),
-            groups=_counts(session, select(MemberRow.relation, func.count()).group_by(MemberRow.relation)),
-            failures=_counts(session, select(FailureRow.reason, func.count()).group_by(FailureRow.reason)),
+            brands=_brand_counts(opinions, stock.photos),
+            drops=_most_first(opinions.drops),
+            groups=_most_first(opinions.groups),
+            failures=counts(session, select(FailureRow.reason, func.count()).group_by(FailureRow.reason)),
             retryable=_number(session, select(func.count()).select_from(FailureRow).where(FailureRow.retryable)),
-            sources=_counts(session, select(SightingRow.source, func.count()).group_by(SightingRow.source)),
+            sources=_most_first(stock.sources),
             splits=tuple(session.scalars(select(SplitRow.name).order_by(SplitRow.id))),
             last_runs=tuple(
                 {
@@ -149,7 +145,7 @@ def status(catalog: Catalog) -> Status:
 
 def brand_counts(catalog: Catalog) -> tuple[BrandCount, ...]:
     with catalog.reading() as session:
-        return _brand_counts(session)
+        return _brand_counts(opinion_stock(session), photo_stock(session).photos)
 
 
 def find_photo_ids(catalog: Catalog, what: str) -> list[int]:
@@ -208,6 +204,7 @@ def blob_names(catalog: Catalog) -> Iterator[tuple[int, str, str]]:
 def forget_photos(catalog: Catalog, photo_ids: Sequence[int]) -> None:
     """Takes out photos whose blob is lost, with their sightings, so that the next scrape fetches them again."""
     with catalog.writing() as session:
+        photos_removed(session)
         for start in range(0, len(photo_ids), 1000):
             chunk = photo_ids[start : start + 1000]
             groups = select(MemberRow.group_id).where(
@@ -241,25 +238,24 @@ def _group_of(session: Session, photo_id: int) -> tuple[MemberStory, ...]:
     )
 
 
-def _brand_counts(session: Session) -> tuple[BrandCount, ...]:
-    kept = func.sum(case((is_dropped(PhotoRow.id), 0), else_=1))
-    query = (
-        select(LabelRow.value, func.count(), kept)
-        .select_from(PhotoRow)
-        .outerjoin(LabelRow, (LabelRow.photo_id == PhotoRow.id) & (LabelRow.kind == "brand"))
-        .group_by(LabelRow.value)
-        .order_by(LabelRow.value)
-    )
-    return tuple(BrandCount(brand, photos, kept_) for brand, photos, kept_ in session.execute(query))
+def _brand_counts(opinions: OpinionStock, photos: int) -> tuple[BrandCount, ...]:
+    """Brand by brand; photos that came after the opinions have no brand yet."""
+    later = photos - opinions.photos
+    found = {brand: BrandCount(brand, count, kept) for brand, count, kept in opinions.brands}
+    if later:
+        without = found.get(None, BrandCount(None, 0, 0))
+        found = {None: BrandCount(None, without.photos + later, without.kept + later), **_but_none(found)}
+    return tuple(found.values())
 
 
-def _dropped_photos() -> Select[int]:
-    return select(func.count(VerdictRow.photo_id.distinct())).where(~VerdictRow.keep)
+def _but_none(found: Mapping[str | None, BrandCount]) -> dict[str | None, BrandCount]:
+    return {brand: count for brand, count in found.items() if brand is not None}
+
+
+def _most_first(found: Mapping[str, int]) -> dict[str, int]:
+    """JSON keeps no order of its own."""
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _number(session: Session, query: Select[int]) -> int:
     return session.execute(query).scalar() or 0
-
-
-def _counts(session: Session, query: Select[str, int]) -> dict[str, int]:
-    return dict(sorted(session.execute(query).all(), key=lambda row: (-row[1], row[0])))

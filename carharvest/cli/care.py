@@ -99,7 +99,7 @@ def clean(
     from carharvest.blobs import BlobStore
     from carharvest.catalog.runs import locked
     from carharvest.catalog.store import open_catalog
-    from carharvest.harvest.verify import orphaned_blobs
+    from carharvest.harvest.verify import orphans
     from carharvest.settings import load_settings
 
     screen = Screen(quiet=quiet, as_json=as_json)
@@ -110,7 +110,7 @@ def clean(
             What.caches: [root / "cache"],
             What.checkpoints: [r.parent / "checkpoints" for r in sorted(root.glob("runs/*/result.json"))],
             What.leftovers: _leftovers(root),
-            What.orphans: orphaned_blobs(catalog, BlobStore(root / "blobs")),
+            What.orphans: [p for name in ("blobs", "thumbs") for p in orphans(catalog, BlobStore(root / name))],
             What.pages: [root / "pages"],
             What.runs: sorted(p for p in root.glob("runs/*") if p.is_dir()),
         }

@@ -55,6 +55,19 @@ QueryText = Annotated[
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help="Most photos for each query (a brand, and a view if named).")
 ]
+Licenses = Annotated[
+    list[str] | None,
+    typer.Option("--license", help="Only photos under these, such as cc0,by,by-sa,pexels,unknown; repeatable."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked and how many requests it costs.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Ask again what was asked in the last 24 hours.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Stop when a quota is used up instead of waiting.")]
+AllowPrivate = Annotated[
+    bool, typer.Option("--allow-private-hosts", help="Fetch from loopback, private and link-local addresses too.")
+]
+IgnoreRobotsTag = Annotated[
+    bool, typer.Option("--ignore-robots-tag", help="Fetch also where X-Robots-Tag says noai, noimageai or noindex.")
+]
 Seed = Annotated[
     int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="For names, splits and training.", show_default="42")
 ]

@@ -1,28 +1,111 @@
-"""carharvest scrape: brings photos from a source into the catalog."""
+"""carharvest scrape: brings photos from sources into the catalog."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
+from typer.core import TyperGroup
 
-from carharvest.cli.options import AllBrands, Brands, Debug, Json, Limit, QueryText, Quiet, Views, Workspace
+from carharvest.cli.harvesting import Harvest, run_harvest, show_costs
+from carharvest.cli.options import (
+    AllBrands,
+    AllowPrivate,
+    Brands,
+    Debug,
+    DryRun,
+    Fresh,
+    IgnoreRobotsTag,
+    Json,
+    Licenses,
+    Limit,
+    NoWait,
+    QueryText,
+    Quiet,
+    Views,
+    Workspace,
+)
 from carharvest.cli.screen import Screen
-from carharvest.errors import EmptyResult, Interrupted, MissingKey
 
 if TYPE_CHECKING:
-    from carharvest.harvest.loop import HarvestSummary
-    from carharvest.records import Candidate, Query
+    from carharvest.records import Query
     from carharvest.settings import Settings
-    from carharvest.sources.base import Source
+    from carharvest.sources.base import Desk, Source
+    from carharvest.sources.plan import Ask
 
-app = typer.Typer(help="Bring photos from a source into the catalog.", no_args_is_help=True)
 
-_PER_QUERY = 80  # one page of Pexels
+class SourceGroup(TyperGroup):
+    """The scrape commands, and one for each source that another package registers."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        from carharvest.sources.registry import source_names
+
+        ours: list[str] = super().list_commands(ctx)
+        return [*ours, *(name for name in source_names() if name not in ours)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        from carharvest.sources.registry import source_names
+
+        ours = super().get_command(ctx, cmd_name)
+        if ours is not None or cmd_name not in source_names():
+            return ours
+        lone = typer.Typer()
+        lone.command(cmd_name, help=f"Photos from the source {cmd_name}, of another package.")(_searcher(cmd_name))
+        return typer.main.get_command(lone)
+
+
+app = typer.Typer(cls=SourceGroup, help="Bring photos from a source into the catalog.", no_args_is_help=True)
+
+_SEARCHED = {
+    "google": "Photos that Google's picture search links to (needs a browser: the extra `browser`; licences unknown).",
+    "bing": "Photos that Bing's picture search links to (no key; licences are unknown).",
+    "flickr": "Photos from Flickr (needs FLICKR_API_KEY; 3,600 requests an hour).",
+    "openverse": "Openly licensed photos from many collections (no key; one request a second, 20 photos each).",
+    "commons": "Photos from Wikimedia Commons, with licence and author (no key).",
+    "all": "Photos from every source that is configured; one that fails does not stop the others.",
+}
+
+
+def _searcher(name: str) -> Callable[..., None]:
+    """The command of a source that is searched by brand and view."""
+
+    def command(
+        brand: Brands = None,
+        all_brands: AllBrands = False,
+        view: Views = None,
+        query: QueryText = None,
+        limit: Limit = None,
+        license: Licenses = None,
+        dry_run: DryRun = False,
+        fresh: Fresh = False,
+        no_wait: NoWait = False,
+        allow_private_hosts: AllowPrivate = False,
+        ignore_robots_tag: IgnoreRobotsTag = False,
+        workspace: Workspace = None,
+        as_json: Json = False,
+        quiet: Quiet = False,
+        debug: Debug = False,
+    ) -> None:
+        from carharvest.sources.registry import configured_sources, make_source
+
+        screen = Screen(quiet=quiet, as_json=as_json)
+        settings = _settings(workspace, allow_private_hosts, ignore_robots_tag)
+        asked = _queries(settings, brand, all_brands, view, query)
+        desk = _desk(screen, settings, no_wait, fresh, license)
+        sources, lacking = configured_sources(desk) if name == "all" else ([make_source(name, desk)], {})
+        asks = _asks(sources, asked, limit)
+        _run(screen, settings, Harvest(f"scrape {name}", asks, desk.licenses, failed=lacking), dry_run)
+
+    return command
+
+
+for _name, _help in _SEARCHED.items():
+    app.command(_name, help=_help)(_searcher(_name))
 
 
 @app.command()
@@ -37,62 +120,87 @@ def pexels(
     color: Annotated[str | None, typer.Option(help="A colour's name or a hex code such as #ffffff.")] = None,
     locale: Annotated[str | None, typer.Option(help="Language of the query, such as de-DE.")] = None,
     photo_size: Annotated[str, typer.Option(help="What to download: original, large2x, large, medium.")] = "large2x",
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Stop when the quota is used up instead of waiting.")
-    ] = False,
+    license: Licenses = None,
+    dry_run: DryRun = False,
+    fresh: Fresh = False,
+    no_wait: NoWait = False,
+    ignore_robots_tag: IgnoreRobotsTag = False,
     workspace: Workspace = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Photos from Pexels (needs PEXELS_API_KEY; 200 requests an hour, a request brings 80 photos)."""
-    from carharvest.settings import load_settings
-    from carharvest.sources.pexels import REQUESTS_PER_HOUR, PexelsSource
-    from carharvest.sources.quota import HourlyQuota
+    from carharvest.sources.pexels import make
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    settings = load_settings(workspace=workspace)
+    settings = _settings(workspace, False, ignore_robots_tag)
     asked = _queries(settings, brand, all_brands, view, query)
-    key = settings.pexels_api_key.get_secret_value().strip() if settings.pexels_api_key else ""
-    if not key:
-        raise MissingKey(
-            "PEXELS_API_KEY is not set",
-            hint="get a free key at https://www.pexels.com/api/, then: export PEXELS_API_KEY=…",
-        )
-    wait = None if no_wait else screen.count_down
-    source = PexelsSource(
-        key=key,
-        quota=HourlyQuota(settings.workspace / "quota" / "pexels.json", REQUESTS_PER_HOUR, wait),
-        base_url=settings.pexels_url,
-        orientation=orientation,
-        size=size,
-        color=color,
-        locale=locale,
-        photo_size=photo_size,
-    )
-    _scrape(screen, settings, source, asked, limit or _PER_QUERY, frozenset({settings.pexels_url}))
+    desk = _desk(screen, settings, no_wait, fresh, license)
+    source = replace(make(desk), orientation=orientation, size=size, color=color, locale=locale, photo_size=photo_size)
+    _run(screen, settings, Harvest("scrape pexels", _asks([source], asked, limit), desk.licenses), dry_run)
 
 
 @app.command()
-def google(
-    brand: Brands = None,
-    all_brands: AllBrands = False,
-    view: Views = None,
-    query: QueryText = None,
-    limit: Limit = None,
+def plan(
+    file: Annotated[Path, typer.Argument(help="A harvest plan, such as harvest.toml.")] = Path("harvest.toml"),
+    dry_run: DryRun = False,
+    fresh: Fresh = False,
+    no_wait: NoWait = False,
     workspace: Workspace = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Photos that Google's picture search links to (no key; licences are unknown)."""
-    from carharvest.settings import load_settings
-    from carharvest.sources.google import GoogleSource
+    """Brands, views, queries, sources, limits and quotas from a file; run it again and it goes on."""
+    from carharvest.brands import load_brands
+    from carharvest.errors import CarharvestError
+    from carharvest.sources.plan import read_plan
+    from carharvest.sources.registry import make_source
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    settings = load_settings(workspace=workspace)
-    asked = _queries(settings, brand, all_brands, view, query)
-    _scrape(screen, settings, GoogleSource(settings.workspace / "pages"), asked, limit or _PER_QUERY)
+    settings = _settings(workspace)
+    written = read_plan(file)
+    mapping = load_brands(settings.brand_mapping)
+    desk = _desk(screen, settings, no_wait, fresh, written.licenses)
+    sources: list[Source] = []
+    lacking: dict[str, CarharvestError] = {}
+    for name in written.sources:
+        try:
+            sources.append(make_source(name, desk))
+        except CarharvestError as error:
+            lacking[name] = error
+    harvest = Harvest(
+        f"scrape plan {file.name}", written.asks(mapping, sources), desk.licenses, written.quota_of(mapping),
+        failed=lacking,
+    )  # fmt: skip
+    _run(screen, settings, harvest, dry_run)
+
+
+@app.command()
+def urls(
+    file: Annotated[Path, typer.Argument(help="Text, .csv, .tsv, .jsonl (.gz of these) or .parquet.")],
+    brand: Brands = None,
+    view: Views = None,
+    limit: Limit = None,
+    license: Licenses = None,
+    allow_private_hosts: AllowPrivate = False,
+    ignore_robots_tag: IgnoreRobotsTag = False,
+    workspace: Workspace = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Photos at the addresses in a file; it may also have columns for brand, view, title, licence, author, page."""
+    from carharvest.brands import load_brands
+    from carharvest.sources.urls import UrlsSource
+
+    screen = Screen(quiet=quiet, as_json=as_json)
+    settings = _settings(workspace, allow_private_hosts, ignore_robots_tag)
+    mapping = load_brands(settings.brand_mapping)
+    source = UrlsSource(file, lambda name: mapping.resolve(name).key)
+    asks = _asks([source], [_one_query(settings, brand, view)], limit, default=None)
+    _run(screen, settings, Harvest("scrape urls", asks, _licenses(license)))
 
 
 @app.command()
@@ -107,16 +215,12 @@ def folder(
     debug: Debug = False,
 ) -> None:
     """Photos from a folder or .zip; the brand comes from folder and file names unless --brand says it."""
-    from carharvest.records import Query
-    from carharvest.settings import load_settings
     from carharvest.sources.folder import FolderSource
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    settings = load_settings(workspace=workspace)
-    if len(brand or []) > 1 or len(view or []) > 1:
-        raise typer.BadParameter("a folder takes one --brand and one --view at most: they hold for all its photos")
-    asked = _queries(settings, brand, False, view, "") if brand else [Query("", view=_view(view))]
-    _scrape(screen, settings, FolderSource(path), asked, limit)
+    settings = _settings(workspace)
+    asks = _asks([FolderSource(path)], [_one_query(settings, brand, view)], limit, default=None)
+    _run(screen, settings, Harvest("scrape folder", asks))
 
 
 @app.command()
@@ -133,9 +237,7 @@ def sample(
     debug: Debug = False,
 ) -> None:
     """Photos from the bundled gallery: drawn cars with known truth, no key and no network needed."""
-    from carharvest.settings import load_settings
-
-    scrape_sample(Screen(quiet=quiet, as_json=as_json), load_settings(workspace=workspace), brand, view, limit, photos)
+    scrape_sample(Screen(quiet=quiet, as_json=as_json), _settings(workspace), brand, view, limit, photos)
 
 
 def scrape_sample(
@@ -150,8 +252,10 @@ def scrape_sample(
     from carharvest.sample.gallery import plan_gallery, truth
     from carharvest.sample.makes import MAKES
     from carharvest.sample.server import SAMPLE_KEY, SampleGallery
-    from carharvest.sources.pexels import PexelsSource
-    from carharvest.sources.quota import HourlyQuota
+    from carharvest.sources.api import Api, cached_session
+    from carharvest.sources.base import Desk
+    from carharvest.sources.pexels import PexelsSource, is_documented
+    from carharvest.sources.quota import HOUR_S, Window
 
     asked = _queries(settings, brand or [make.key for make in MAKES], False, view, None)
     items = plan_gallery(photos=photos)
@@ -162,19 +266,39 @@ def scrape_sample(
     port = int(port_file.read_text()) if port_file.exists() and port_file.read_text().strip().isdecimal() else 0
     with SampleGallery(items, port) as gallery:
         port_file.write_text(f"{gallery.port}\n", encoding="utf-8")
-        source = PexelsSource(
-            key=SAMPLE_KEY,
-            quota=HourlyQuota(settings.workspace / "quota" / "sample.json", 100_000, screen.count_down),
-            name="sample",
-            base_url=gallery.origin,
-        )
-        _scrape(screen, settings, source, asked, limit, frozenset({gallery.origin}))
+        quota = Desk(settings, screen.count_down).quota("sample", Window(100_000, HOUR_S))
+        api = Api("sample", cached_session(None, settings.user_agent), quota, is_documented)
+        source = PexelsSource(SAMPLE_KEY, api, name="sample", base_url=gallery.origin)
+        asks = _asks([source], asked, limit, default=None)
+        run_harvest(screen, settings, Harvest("scrape sample", asks, trusted_origins=frozenset({gallery.origin})))
+
+
+def _settings(workspace: Path | None, allow_private_hosts: bool = False, ignore_robots_tag: bool = False) -> Settings:
+    from carharvest.settings import load_settings
+
+    settings = load_settings(workspace=workspace)
+    changes: dict[str, bool] = {"allow_private_hosts": True} if allow_private_hosts else {}
+    if ignore_robots_tag:
+        changes["heed_robots_tag"] = False
+    return settings.model_copy(update={"harvest": settings.harvest.model_copy(update=changes)})
+
+
+def _desk(screen: Screen, settings: Settings, no_wait: bool, fresh: bool, license_: Sequence[str] | None) -> Desk:
+    from carharvest.sources.base import Desk
+
+    return Desk(settings, None if no_wait else screen.count_down, fresh, _licenses(license_))
+
+
+def _licenses(given: Sequence[str] | None) -> frozenset[str]:
+    from carharvest.licenses import allowed_licenses
+
+    return allowed_licenses(name.strip() for text in given or [] for name in text.split(",") if name.strip())
 
 
 def _queries(settings: Settings, brand: list[str] | None, all_brands: bool, view: Any, text: str | None) -> list[Query]:
     from carharvest.brands import load_brands
-    from carharvest.records import VIEW_WORDS, Query
-    from carharvest.sources.base import queries
+    from carharvest.records import Query
+    from carharvest.sources.base import filled, queries
 
     mapping = load_brands(settings.brand_mapping)
     views = [v.value for v in view or []]
@@ -184,106 +308,35 @@ def _queries(settings: Settings, brand: list[str] | None, all_brands: bool, view
         chosen = {found.key: found for found in (mapping.resolve(name) for name in brand)}
         return queries(chosen.values(), views, text)
     if text and "{brand}" not in text:
-        return [
-            Query(" ".join(text.replace("{view}", VIEW_WORDS[v] if v else "").split()), view=v) for v in views or [None]
-        ]
+        return [Query(filled(text, "", v), view=v) for v in views or [None]]
     raise typer.BadParameter(
         "say which brand: --brand BMW (repeatable), --all-brands, or --query", param_hint="--brand"
     )
 
 
-def _view(view: Any) -> Any:
-    return view[0].value if view else None
+def _one_query(settings: Settings, brand: list[str] | None, view: Any) -> Query:
+    """The brand and view that hold for all photos of a folder or a list."""
+    from carharvest.brands import load_brands
+    from carharvest.records import Query
+
+    if len(brand or []) > 1 or len(view or []) > 1:
+        raise typer.BadParameter("one --brand and one --view at most: they hold for all its photos")
+    key = load_brands(settings.brand_mapping).resolve(brand[0]).key if brand else None
+    return Query("", key, view[0].value if view else None)
 
 
-def _scrape(
-    screen: Screen,
-    settings: Settings,
-    source: Source,
-    asked: list[Query],
-    limit: int | None,
-    trusted_origins: frozenset[str] = frozenset(),
-) -> None:
-    from carharvest.blobs import BlobStore
-    from carharvest.catalog.runs import locked, recorded_run
-    from carharvest.catalog.store import open_catalog
-    from carharvest.engine import local_threads
-    from carharvest.harvest.http import Fetcher
-    from carharvest.harvest.loop import HarvestSummary, Intake, harvest
+def _asks(sources: Sequence[Source], asked: Sequence[Query], limit: int | None, default: int | None = 80) -> list[Ask]:
+    from carharvest.sources.plan import Ask
 
-    limits = settings.harvest
-    fetcher = Fetcher(
-        limits.max_bytes, limits.timeout_s, limits.user_agent, limits.allow_private_hosts, trusted_origins
-    )
-    blobs, thumbnails = BlobStore(settings.workspace / "blobs"), BlobStore(settings.workspace / "thumbs")
-    intake = Intake(fetcher, blobs, thumbnails, limits.max_pixels)
-    total = HarvestSummary()
-    arguments = {"source": source.name, "queries": [asdict(query) for query in asked], "limit": limit}
-    command = f"scrape {source.name}"
-    with (
-        locked(settings.workspace, command),
-        open_catalog(settings.workspace, create=True) as catalog,
-        recorded_run(catalog, command, arguments, settings.seed) as run,
-        local_threads(limits.workers) as executor,
-        screen.progress(command) as move,
-    ):
-        try:
-            for number, query in enumerate(asked, start=1):
-                about = query.text or "pictures"
-                prefix = f"{source.name}: {about}" + (f" ({number}/{len(asked)})" if len(asked) > 1 else "")
-                candidates, expected = _listed(source.candidates(query, limit=limit), source.name)
-                summary = harvest(
-                    candidates,
-                    catalog,
-                    intake,
-                    executor,
-                    run_id=run.id,
-                    in_flight=4 * limits.workers,
-                    progress=_bar(move, prefix, expected or limit),
-                )
-                total.add(summary)
-                run.counts.update(asdict(total))
-        except KeyboardInterrupt:
-            raise Interrupted(
-                "stopped; all that was fetched is kept",
-                hint="the same command goes on where it stopped",
-            ) from None
-    _tell(screen, source.name, asked, total)
+    return [Ask(source, query, limit or default) for source in sources for query in asked]
 
 
-def _listed(candidates: Iterable[Candidate], source: str) -> tuple[Iterable[Candidate], int | None]:
-    """A folder is listed first: its length is the total of the bar."""
-    if source != "folder":
-        return candidates, None
-    listed = list(candidates)
-    return listed, len(listed)
-
-
-def _bar(move: Callable[..., None], prefix: str, total: int | None) -> Callable[[HarvestSummary], None]:
-    def show(summary: HarvestSummary) -> None:
-        done = summary.new + summary.known + summary.failed
-        rate = done / summary.seconds if summary.seconds > 0 else 0.0
-        note = f"{rate:,.0f}/s  new {summary.new:,}  known {summary.known:,}  failed {summary.failed:,}"
-        move(done, total=total, text=prefix, note=note)
-
-    return show
-
-
-def _tell(screen: Screen, source: str, asked: list[Query], total: HarvestSummary) -> None:
-    if total.candidates == 0:
-        words = ", ".join(repr(query.text) for query in asked[:3] if query.text) or "the folder"
-        raise EmptyResult(f"{source} has nothing for {words}", hint="try other words with --query, or another source")
-    if screen.as_json:
-        screen.json(asdict(total))
-    else:
-        rate = total.candidates / total.seconds if total.seconds else 0.0
-        screen.say(
-            f"{source}: {total.candidates:,} candidates, {total.new:,} new photos, {total.known:,} known, "
-            f"{total.failed:,} failed, in {total.seconds:.1f} s ({rate:,.0f}/s)"
-        )
-        if total.reasons:
-            ranked = sorted(total.reasons.items(), key=lambda item: -item[1])
-            screen.say("failed: " + ", ".join(f"{reason} {count:,}" for reason, count in ranked))
-    if total.new + total.known == 0:
-        raise EmptyResult("not one candidate could be fetched", hint="look at the reasons above; then run it again")
-    screen.hint("next: carharvest normalize")
+def _run(screen: Screen, settings: Settings, harvest: Harvest, dry_run: bool = False) -> None:
+    """Runs it, or says what it would ask. Photos at a source's own address may be wherever that was set to."""
+    if dry_run:
+        show_costs(screen, harvest)
+        return
+    sections = (settings.pexels, settings.flickr, settings.openverse, settings.commons, settings.bing, settings.google)
+    parts = [urlsplit(section.url) for section in sections]
+    origins = frozenset(f"{part.scheme}://{part.netloc}" for part in parts)
+    run_harvest(screen, settings, replace(harvest, trusted_origins=origins))

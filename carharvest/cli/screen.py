@@ -30,6 +30,7 @@ class Screen:
         self._aside = aside
         self._out = Console(stderr=aside, highlight=False, soft_wrap=True)
         self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._waiting = ""  # what the bar says of a wait
 
     def say(self, text: str) -> None:
         """A result in a line. With --json only the JSON is a result, so it goes to stderr."""
@@ -39,6 +40,10 @@ class Screen:
         """What to do next."""
         if self._hints:
             self._err.print(without_controls(text), markup=False, style="dim")
+
+    def warn(self, text: str) -> None:
+        """What went wrong without ending the command."""
+        self._err.print(f"warning: {without_controls(text)}", markup=False)
 
     def json(self, value: Any) -> None:
         print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
@@ -57,7 +62,7 @@ class Screen:
 
     @contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
-        """Gives a function (done, total=…, text=…) that moves a bar on stderr."""
+        """Gives a function (done, total=…, text=…, note=…) that moves a bar on stderr."""
         bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -73,26 +78,23 @@ class Screen:
             task = bar.add_task(escape(what), total=total, note="")
 
             def move(done: int, total: int | None = None, text: str | None = None, note: str = "") -> None:
-                description = None if text is None else escape(text)
-                bar.update(task, completed=done, total=total, description=description, note=escape(note))
+                description = None if text is None else escape(printable(text, 60))
+                waiting = f"  {self._waiting}" if self._waiting else ""
+                bar.update(task, completed=done, total=total, description=description, note=escape(note + waiting))
 
             yield move
 
     def count_down(self, seconds: float, why: str) -> None:
-        """Waits, and shows how long still."""
-        end = time.monotonic() + seconds
-        if self.quiet or not self._err.is_terminal:
-            if not self.quiet:
-                self._err.print(f"waiting {seconds:.0f} s: {why}", markup=False)
-            time.sleep(seconds)
-            return
-        with self._err.status("") as status:
-            while (left := end - time.monotonic()) > 0:
-                minutes, rest = divmod(int(left) + 1, 60)
-                status.update(
-                    escape(f"{why}: going on in {minutes}:{rest:02d} (Ctrl-C stops; the same command goes on)")
-                )
+        """Waits, and shows in the bar how long still. Ends when either clock says so: the machine may have slept."""
+        if not self.quiet:
+            self._err.print(f"waiting {readable_time(seconds)}: {without_controls(why)}", markup=False)
+        end, wall_end = time.monotonic() + seconds, time.time() + seconds
+        try:
+            while (left := min(end - time.monotonic(), wall_end - time.time())) > 0:
+                self._waiting = f"going on in {readable_time(left)}"
                 time.sleep(min(0.5, left))
+        finally:
+            self._waiting = ""
 
 
 def _cell(value: object) -> str:
@@ -106,3 +108,13 @@ def _cell(value: object) -> str:
 def readable_size(size_bytes: int) -> str:
     """A size for people: "12.3 MB", and "45 kB" below one."""
     return f"{size_bytes / 1e6:,.1f} MB" if size_bytes >= 1_000_000 else f"{size_bytes / 1e3:,.0f} kB"
+
+
+def readable_time(seconds: float) -> str:
+    """A span for people: "45 s", "12:30 min", "1:05:00 h"."""
+    whole = int(seconds) + (seconds > int(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{rest:02d} h"
+    return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"

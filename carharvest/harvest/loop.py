@@ -1,222 +1,359 @@
-"""From candidates to the catalog: fetch, check, decode once, store; resumable, and only the driver writes."""
+"""From candidates to the catalog: fetch, check, decode once, store; resumable, and only the driver writes.
 
-import hashlib
+A source is asked in a thread of its own, pictures are fetched in threads, decoded and stored by the executor; what
+became of each comes back to the driver, which writes it down.
+"""
+
+import random
+import threading
 import time
-import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
+from urllib.parse import urlsplit
 
-from carharvest.blobs import BlobStore
 from carharvest.catalog.intake import known_urls, record
 from carharvest.catalog.store import Catalog
-from carharvest.errors import CarharvestError
-from carharvest.harvest.fingerprint import UnusablePicture, decode
+from carharvest.engine import WorkerDied
 from carharvest.harvest.http import Fetcher, FetchFailed
-from carharvest.records import ArchiveMember, Candidate, Failed, Fetched, LocalFile, Outcome, Repeat, WebAddress
-from carharvest.text import printable
+from carharvest.harvest.keep import Kept, Refused, Stores, kept, kept_file
+from carharvest.harvest.summary import HarvestSummary
+from carharvest.harvest.turns import Turns
+from carharvest.records import Candidate, Failed, Fetched, Outcome, Repeat, WebAddress
 
-_LOOK_AHEAD = 80  # candidates whose URLs are looked up together; a page of the largest source
+_WINDOW = 1024  # candidates that are open at once: waiting, being fetched, or done but not yet written in their order
+_LOOK_UP = 500  # candidates whose URLs are looked up together
 _BATCH = 64
 _BATCH_S = 1.0
-
-
-@dataclass
-class HarvestSummary:
-    """What a harvest brought."""
-
-    candidates: int = 0
-    new: int = 0
-    known: int = 0
-    failed: int = 0
-    seconds: float = 0.0
-    reasons: dict[str, int] = field(default_factory=dict)
-
-    def add(self, other: "HarvestSummary") -> None:
-        """Counts another harvest in."""
-        self.candidates += other.candidates
-        self.new += other.new
-        self.known += other.known
-        self.failed += other.failed
-        self.seconds += other.seconds
-        for reason, count in other.reasons.items():
-            self.reasons[reason] = self.reasons.get(reason, 0) + count
+_PATIENCE_S = 5.0  # so long a slow candidate holds up the order in which the others are written
+_TICK_S = 0.25
+_STOP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
-    """What a worker needs to turn a candidate into a photo on disk."""
+class Pace:
+    """How hard hosts are asked. A failed fetch is tried `attempts` times, `backoff_s`, then twice that, … apart."""
 
-    fetcher: Fetcher
-    blobs: BlobStore
-    thumbnails: BlobStore
-    max_pixels: int
+    workers: int = 16
+    per_host: int = 8
+    host_delay_s: float = 0.0
+    attempts: int = 3
+    backoff_s: float = 1.0
+    longest_wait_s: float = 120.0  # a server that wants us to wait longer is left to a later run
+    decoding: int = 16  # pictures that wait for the executor at most
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    """A candidate on its way."""
+
+    candidate: Candidate
+    host: str
+    started_at: float | None = None
+    attempts: int = 0
+    outcome: Outcome | None = None
+    passed_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """Bytes that were fetched, or why not."""
+
+    job: _Job
+    result: Future[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    job: _Job
+    result: Future[Kept | Refused]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """The source has no more, or raised."""
+
+    error: BaseException | None
 
 
 def harvest(
     candidates: Iterable[Candidate],
     catalog: Catalog,
-    intake: Intake,
+    fetcher: Fetcher,
+    stores: Stores,
     executor: Executor,
     *,
     run_id: int,
-    in_flight: int,
+    pace: Pace | None = None,
+    summary: HarvestSummary | None = None,
     progress: Callable[[HarvestSummary], None] = lambda summary: None,
 ) -> HarvestSummary:
     """Brings the candidates into the catalog in the order in which they come, and says what came of them.
 
-    Work goes to `executor`; at most `in_flight` candidates a worker wait there. What is done is in the
-    catalog within a second or 64 photos, also when the source raises or a person interrupts.
-    Raises what the source raises, and DiskFull.
+    `executor` decodes and stores; what comes of it is counted into `summary`, if one is given. What is done is in the
+    catalog within a second or 64 photos, also while the source keeps us waiting; a candidate that takes longer than
+    five seconds is passed over in the order.
+    Raises what the source raises, after all that it gave is done, and DiskFull.
     """
-    summary = HarvestSummary()
-    started = time.monotonic()
-    waiting: deque[Future[Outcome]] = deque()
-    writer = _Writer(catalog, run_id, summary)
-    try:
-        for candidate, photo_id in _unknown(candidates, catalog, summary):
-            if photo_id is not None:
-                writer.add(Repeat(candidate, photo_id))
-            else:
-                waiting.append(executor.submit(outcome_of, candidate, intake))
-            while waiting and (waiting[0].done() or len(waiting) >= in_flight):
-                writer.add(waiting.popleft().result())
-            summary.seconds = time.monotonic() - started
-            progress(summary)
-        while waiting:
-            writer.add(waiting.popleft().result())
-            summary.seconds = time.monotonic() - started
-            progress(summary)
-    except BaseException:
-        for future in waiting:
-            future.cancel()
-        for future in waiting:
-            if not future.cancelled() and future.exception() is None:
-                writer.add(future.result())
-        raise
-    finally:
-        writer.flush()
-        summary.seconds = time.monotonic() - started
-        progress(summary)
-    return summary
+    work = _Harvest(catalog, fetcher, stores, executor, run_id, pace or Pace(), summary or HarvestSummary(), progress)
+    return work.run(candidates)
 
 
-def outcome_of(candidate: Candidate, intake: Intake) -> Outcome:
-    """Fetches, checks, decodes, stores one candidate; what is wrong with it ends as a Failed. Raises DiskFull."""
-    try:
-        data = _bytes_of(candidate, intake.fetcher)
-        decoded = decode(data, max_pixels=intake.max_pixels)
-        sha256 = hashlib.sha256(data).hexdigest()
-        intake.blobs.put(data, sha256, decoded.fingerprint.ext)
-        intake.thumbnails.put(decoded.thumbnail, sha256, "jpg")
-        return Fetched(candidate, sha256, len(data), decoded.fingerprint)
-    except FetchFailed as error:
-        return Failed(candidate, error.reason, str(error), error.retryable)
-    except UnusablePicture as error:
-        return Failed(candidate, error.reason, printable(str(error), 200), retryable=False)
-    except CarharvestError:
-        raise
-    except Exception as error:  # the guard of one item: no candidate may stop the others
-        return Failed(candidate, "unexpected", printable(f"{type(error).__name__}: {error}", 200), retryable=True)
+class _Harvest:
+    """One harvest at work. All but `_feed` and what the pools run happens in the driver's thread."""
 
+    def __init__(
+        self,
+        catalog: Catalog,
+        fetcher: Fetcher,
+        stores: Stores,
+        executor: Executor,
+        run_id: int,
+        pace: Pace,
+        summary: HarvestSummary,
+        progress: Callable[[HarvestSummary], None],
+    ) -> None:
+        self._catalog = catalog
+        self._fetcher = fetcher
+        self._stores = stores
+        self._executor = executor
+        self._run_id = run_id
+        self._pace = pace
+        self._progress = progress
+        self._summary = summary
+        self._seconds_before = summary.seconds
+        self._events: SimpleQueue[Candidate | _Came | _Decoded | _Ended] = SimpleQueue()
+        self._room = threading.Semaphore(_WINDOW)
+        self._stopped = threading.Event()
+        self._turns: Turns[_Job] = Turns(pace.per_host, pace.host_delay_s)
+        self._order: deque[_Job] = deque()
+        self._open = 0  # jobs without an outcome
+        self._fetching = 0
+        self._decoding = 0
+        self._offered: list[Candidate] = []  # not yet looked up
+        self._ended: _Ended | None = None
+        self._batch: list[Outcome] = []
+        self._head_since = self._written_at = self._shown_at = self._started_at = time.monotonic()
 
-def _bytes_of(candidate: Candidate, fetcher: Fetcher) -> bytes:
-    match candidate.place:
-        case WebAddress(url):
-            return fetcher.get(url)
-        case LocalFile(path):
-            return _file_bytes(Path(path), fetcher.max_bytes)
-        case ArchiveMember(archive, member):
-            return _member_bytes(Path(archive), member, fetcher.max_bytes)
+    def run(self, candidates: Iterable[Candidate]) -> HarvestSummary:
+        feeder = threading.Thread(target=self._feed, args=(candidates,), name="source", daemon=True)
+        fetchers = ThreadPoolExecutor(self._pace.workers, thread_name_prefix="fetch")
+        feeder.start()
+        try:
+            while self._ended is None or self._offered or self._open:
+                self._start(fetchers)
+                self._hear(_TICK_S if self._is_full() else min(_TICK_S, self._turns.wait_s()))
+                self._write_out()
+        except BaseException:
+            self._stop(fetchers)
+            raise
+        finally:
+            self._write_out(everything=True)
+            self._flush()
+            self._show(now=True)
+            fetchers.shutdown(wait=False, cancel_futures=True)
+        if self._ended.error is not None:
+            raise self._ended.error
+        return self._summary
 
+    def _feed(self, candidates: Iterable[Candidate]) -> None:
+        """Asks the source, in a thread of its own: while it waits for a quota, the rest goes on."""
+        error: BaseException | None = None
+        try:
+            for candidate in candidates:
+                self._room.acquire()
+                if self._stopped.is_set():
+                    return
+                self._events.put(candidate)
+        except BaseException as raised:  # handed to the driver, which raises it when all is done
+            error = raised
+        self._events.put(_Ended(error))
 
-def _file_bytes(path: Path, max_bytes: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return _bounded(file.read(max_bytes + 1), max_bytes)
-    except OSError as error:
-        raise FetchFailed("unreadable", error.strerror or type(error).__name__, retryable=True) from error
+    def _hear(self, patience_s: float) -> None:
+        """Takes in what happened; waits if nothing did."""
+        try:
+            event = self._events.get(timeout=max(0.001, patience_s))
+            while True:
+                match event:
+                    case Candidate():
+                        self._offered.append(event)
+                    case _Came(job, result):
+                        self._take_bytes(job, result)
+                    case _Decoded(job, decoded):
+                        self._take_photo(job, decoded)
+                    case _Ended():
+                        self._ended = event
+                if len(self._offered) == _LOOK_UP:
+                    break
+                event = self._events.get_nowait()
+        except Empty:
+            pass
+        # A look-up costs about as much for one candidate as for many: it waits until there is little else to do.
+        if len(self._offered) == _LOOK_UP or (self._offered and self._turns.waiting < self._pace.workers):
+            self._enter()
+        self._show()
 
-
-def _member_bytes(archive: Path, member: str, max_bytes: int) -> bytes:
-    try:
-        with zipfile.ZipFile(archive) as opened, opened.open(member) as file:
-            return _bounded(file.read(max_bytes + 1), max_bytes)
-    except (OSError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise FetchFailed("unreadable", printable(str(error), 200), retryable=False) from error
-
-
-def _bounded(data: bytes, max_bytes: int) -> bytes:
-    if len(data) > max_bytes:
-        raise FetchFailed("too-large", f"more than {max_bytes:,} bytes", retryable=False)
-    if not data:
-        raise FetchFailed("empty", "the file is empty", retryable=False)
-    return data
-
-
-def _unknown(
-    candidates: Iterable[Candidate], catalog: Catalog, summary: HarvestSummary
-) -> Iterator[tuple[Candidate, int | None]]:
-    """Candidates that bring something new; with the photo's id where only the query is new."""
-    for page in _pages(candidates):
-        known = known_urls(catalog, page)
-        for candidate in page:
-            summary.candidates += 1
+    def _enter(self) -> None:
+        """Candidates that bring something new become jobs; the others are only counted."""
+        offered, self._offered = self._offered, []
+        known = known_urls(self._catalog, offered)
+        for candidate in offered:
+            self._summary.candidates += 1
             key = (candidate.source, candidate.url, candidate.version)
             if (*key, candidate.query) in known.sighted:
-                summary.known += 1
-            elif key in known.photo_ids:
-                yield candidate, known.photo_ids[key]
+                self._summary.known += 1
+                self._room.release()
             elif key in known.hopeless:
-                summary.failed += 1
-                _count(summary, "failed before")
+                self._summary.failed += 1
+                self._summary.count("failed before")
+                self._room.release()
             else:
-                yield candidate, None
+                job = _Job(candidate, _host(candidate))
+                self._order.append(job)
+                self._open += 1
+                if key in known.photo_ids:
+                    self._finish(job, Repeat(candidate, known.photo_ids[key]))
+                else:
+                    self._turns.add(job.host, job)
 
+    def _is_full(self) -> bool:
+        return self._fetching >= self._pace.workers or self._decoding >= self._pace.decoding
 
-def _pages(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
-    """Candidates by the page; where the source raises, what it gave before comes first."""
-    page: list[Candidate] = []
-    try:
-        for candidate in candidates:
-            page.append(candidate)
-            if len(page) == _LOOK_AHEAD:
-                yield page
-                page = []
-    except CarharvestError:
-        yield page
-        raise
-    yield page
+    def _start(self, fetchers: Executor) -> None:
+        while not self._is_full():
+            turn = self._turns.next()
+            if turn is None:
+                return
+            _, job = turn
+            place = job.candidate.place
+            job.started_at = job.started_at or time.monotonic()
+            if isinstance(place, WebAddress):
+                self._fetching += 1
+                job.attempts += 1
+                fetched = fetchers.submit(self._fetcher.get, place.url)
+                fetched.add_done_callback(partial(self._came, job))
+            else:
+                self._decode(job, self._executor.submit(kept_file, place, self._stores))
 
+    def _came(self, job: _Job, result: "Future[bytes]") -> None:
+        self._events.put(_Came(job, result))
 
-def _count(summary: HarvestSummary, reason: str) -> None:
-    summary.reasons[reason] = summary.reasons.get(reason, 0) + 1
+    def _decode(self, job: _Job, decoded: "Future[Kept | Refused]") -> None:
+        self._decoding += 1
+        decoded.add_done_callback(lambda done: self._events.put(_Decoded(job, done)))
 
+    def _take_bytes(self, job: _Job, result: "Future[bytes]") -> None:
+        self._fetching -= 1
+        self._turns.done(job.host)
+        if result.cancelled():
+            return
+        error = result.exception()
+        if error is None:
+            self._decode(job, self._executor.submit(kept, result.result(), self._stores))
+        elif not isinstance(error, FetchFailed):
+            self._finish(job, Failed(job.candidate, "unexpected", type(error).__name__, retryable=True))
+        elif not self._try_again(job, error):
+            self._finish(job, Failed(job.candidate, error.reason, str(error), error.retryable))
 
-class _Writer:
-    """Gathers outcomes and writes them in batches."""
+    def _try_again(self, job: _Job, error: FetchFailed) -> bool:
+        if not error.soon or job.attempts >= self._pace.attempts:
+            return False
+        jitter = random.uniform(0.5, 1.5)  # noqa: S311 - it only spreads requests
+        wait_s = self._pace.backoff_s * 2 ** (job.attempts - 1) * jitter
+        if error.after_s is not None:
+            if error.after_s > self._pace.longest_wait_s:
+                return False
+            wait_s = max(wait_s, error.after_s)
+            self._turns.pause(job.host, error.after_s)
+        self._turns.again(job.host, job, wait_s)
+        return True
 
-    def __init__(self, catalog: Catalog, run_id: int, summary: HarvestSummary) -> None:
-        self._catalog = catalog
-        self._run_id = run_id
-        self._summary = summary
-        self._batch: list[Outcome] = []
-        self._written_at = time.monotonic()
+    def _take_photo(self, job: _Job, result: "Future[Kept | Refused]") -> None:
+        self._decoding -= 1
+        if not isinstance(job.candidate.place, WebAddress):
+            self._turns.done(job.host)
+        error = None if result.cancelled() else result.exception()
+        if result.cancelled():
+            return
+        if isinstance(error, WorkerDied):
+            self._finish(job, Failed(job.candidate, "decoder-died", str(error), retryable=False))
+        elif error is not None:
+            raise error  # a full disk, or a fault of ours: no reason to go on
+        else:
+            match result.result():
+                case Kept(sha256, size_bytes, fingerprint):
+                    self._finish(job, Fetched(job.candidate, sha256, size_bytes, fingerprint))
+                case Refused(reason, detail, retryable):
+                    self._finish(job, Failed(job.candidate, reason, detail, retryable))
 
-    def add(self, outcome: Outcome) -> None:
-        self._batch.append(outcome)
+    def _finish(self, job: _Job, outcome: Outcome) -> None:
+        job.outcome = outcome
+        self._open -= 1
+        self._room.release()
+        if job.passed_over:
+            self._batch.append(outcome)
+
+    def _write_out(self, everything: bool = False) -> None:
+        """Outcomes go to the catalog in the order of their candidates; who takes too long is passed over."""
+        now = time.monotonic()
+        while self._order:
+            job = self._order[0]
+            if job.outcome is not None:
+                self._batch.append(job.outcome)
+            elif everything or now - min(self._head_since, job.started_at or now) > _PATIENCE_S:
+                job.passed_over = True
+            else:
+                break
+            self._order.popleft()
+            self._head_since = now
         if len(self._batch) >= _BATCH or time.monotonic() - self._written_at > _BATCH_S:
-            self.flush()
+            self._flush()
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
+        self._written_at = time.monotonic()
         batch, self._batch = self._batch, []
         recorded = record(self._catalog, batch, self._run_id)
-        self._written_at = time.monotonic()
         self._summary.new += recorded.new
         self._summary.known += recorded.known
         self._summary.failed += recorded.failed
         for outcome in batch:
             if isinstance(outcome, Failed):
-                _count(self._summary, outcome.reason)
+                self._summary.count(outcome.reason)
+
+    def _stop(self, fetchers: ThreadPoolExecutor) -> None:
+        """Fetches are cut off; what is being decoded is waited for, since its bytes are here."""
+        self._stopped.set()
+        self._room.release(_WINDOW)
+        fetchers.shutdown(wait=False, cancel_futures=True)
+        self._fetcher.cut_all()
+        until = time.monotonic() + _STOP_S
+        while self._decoding and time.monotonic() < until:
+            try:
+                event = self._events.get(timeout=_TICK_S)
+            except Empty:
+                continue
+            if isinstance(event, _Decoded):
+                if event.result.cancelled() or event.result.exception() is not None:
+                    self._decoding -= 1
+                else:
+                    self._take_photo(event.job, event.result)
+
+    def _show(self, now: bool = False) -> None:
+        moment = time.monotonic()
+        self._summary.seconds = self._seconds_before + moment - self._started_at
+        if now or moment - self._shown_at > 0.1:
+            self._shown_at = moment
+            self._progress(self._summary)
+
+
+def _host(candidate: Candidate) -> str:
+    """Whom a candidate is asked of; "" for files of this machine."""
+    if not isinstance(candidate.place, WebAddress):
+        return ""
+    try:
+        return urlsplit(candidate.place.url).netloc.lower().rpartition("@")[2]
+    except ValueError:
+        return "?"

@@ -42,27 +42,35 @@ def find_damage(
             damage.lost.append(row)
         elif file_sha256(path) != sha256:
             damage.damaged.append(row)
-        elif not thumbnails.path(sha256, "jpg").exists():
+        elif not _has_bytes(thumbnails.path(sha256, "jpg")):
             damage.without_thumbnail.append(row)
         progress(done, len(rows))
-    damage.orphans = orphaned_blobs(catalog, blobs)
+    damage.orphans = [*orphans(catalog, blobs), *orphans(catalog, thumbnails)]
     damage.leftovers = [*blobs.leftovers(), *thumbnails.leftovers()]
     return damage
 
 
-def orphaned_blobs(catalog: Catalog, blobs: BlobStore) -> list[Path]:
-    """Blobs that no row names: a run was killed between writing them and their row."""
-    named = {f"{sha256}.{ext}" for _, sha256, ext in blob_names(catalog)}
-    return [path for path in blobs if path.name not in named]
+def orphans(catalog: Catalog, store: BlobStore) -> list[Path]:
+    """Blobs or thumbnails of no row: a run was killed between writing them and their row."""
+    known = {sha256 for _, sha256, _ in blob_names(catalog)}
+    return [path for path in store if path.stem not in known]
 
 
 def mend(damage: Damage, catalog: Catalog, blobs: BlobStore, thumbnails: BlobStore, max_pixels: int) -> None:
     """Forgets photos whose bytes are gone (scrape fetches them again), removes orphans, makes thumbnails anew."""
     forget_photos(catalog, [photo_id for photo_id, _, _ in (*damage.lost, *damage.damaged)])
-    for _, sha256, ext in damage.damaged:
+    for _, sha256, ext in (*damage.lost, *damage.damaged):
         blobs.path(sha256, ext).unlink(missing_ok=True)
+        thumbnails.path(sha256, "jpg").unlink(missing_ok=True)
     for _, sha256, ext in damage.without_thumbnail:
         data = blobs.path(sha256, ext).read_bytes()
         thumbnails.put(decode(data, max_pixels=max_pixels).thumbnail, sha256, "jpg")
     for path in (*damage.orphans, *damage.leftovers):
         path.unlink(missing_ok=True)
+
+
+def _has_bytes(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False

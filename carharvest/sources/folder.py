@@ -24,6 +24,7 @@ class FolderSource:
 
     root: Path
     name: str = "folder"
+    per_request: int = 0
 
     def candidates(self, query: Query, *, limit: int | None) -> Iterator[Candidate]:
         """Raises UnreadableFolder where the folder or an archive cannot be read."""

@@ -1,8 +1,10 @@
-"""Google's picture search: icrawler's feeder and session, a parser of our own that always gives a list."""
+"""Google's picture search: icrawler's feeder, a parser of our own, and a browser if there is one.
+
+Since 2025 Google answers plain HTTP clients with a page that only JavaScript fills, so a browser has to render it.
+"""
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +13,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 from icrawler.builtin import GoogleFeeder, GoogleParser
-from icrawler.utils import CachedQueue, ProxyPool, Session, Signal
 
-from carharvest.errors import EmptyResult, NoNetwork, SourceFailed
-from carharvest.records import Candidate, Query, WebAddress
-from carharvest.text import printable
+from carharvest.records import Candidate, Query
+from carharvest.sources.base import Desk, limited
+from carharvest.sources.browser import BrowserPages, find_browser
+from carharvest.sources.pages import OriginSession, ResultPages
 
-ORIGIN = "https://www.google.com"
+HOME = "https://www.google.com"  # where icrawler's feeder sends its questions
 MAX_RESULTS = 1000  # Google repeats itself beyond; icrawler 0.6.10, GoogleImageCrawler.crawl
 _PER_PAGE = 100  # icrawler's feeder asks for pages of 100
-_TIMEOUT_S = (10, 30)
-_USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
 _STRING = r'"((?:[^"\\]|\\.)*)"'
 # A result's data: ["address", height, width]; the addresses of thumbnails are gstatic's.
@@ -29,27 +29,24 @@ _PICTURE = re.compile(rf"\[{_STRING},\s*(\d+),\s*(\d+)\]")
 # What follows names the page and its title: "2003":[null,"id","page","title"
 _PAGE = re.compile(rf'"2003":\[null,{_STRING},{_STRING},{_STRING}')
 _LINK = re.compile(r'href="(/imgres\?[^"]+)"')
+# Marks of the page for clients that run no JavaScript.
+_SHELL = re.compile(r"enablejs|enable javascript|<noscript>", re.IGNORECASE)
+_CONSENT = re.compile(r"consent\.google\.|before you continue", re.IGNORECASE)
 
 
 class PictureParser(GoogleParser):  # type: ignore[misc]
     """Finds the pictures of a result page; no pictures give an empty list, never None."""
 
     def parse(self, response: requests.Response, **_: Any) -> list[dict[str, str]]:
-        page = response.content.decode("utf-8", "replace")
-        return pictures_in(page)
+        return pictures_in(response.content.decode("utf-8", "replace"))
 
 
-class OriginSession(Session):  # type: ignore[misc]
-    """icrawler's session; what its feeder asks of Google goes to `origin`."""
-
-    def __init__(self, origin: str) -> None:
-        super().__init__(ProxyPool())
-        self.headers["User-Agent"] = _USER_AGENT
-        self._origin = origin
-
-    def get(self, url: str, **options: Any) -> requests.Response:
-        response: requests.Response = super().get(url.replace(ORIGIN, self._origin, 1), **options)
-        return response
+def make(desk: Desk) -> "GoogleSource":
+    """With a browser where the extra and one are installed; without, Google most likely answers with an empty shell."""
+    settings = desk.settings.google
+    return GoogleSource(
+        desk.settings.workspace / "pages", settings.url, settings.delay_s, find_browser(settings.browser)
+    )
 
 
 @dataclass
@@ -57,63 +54,35 @@ class GoogleSource:
     """Asks Google for pictures; pages without any are kept in `page_folder` for a look."""
 
     page_folder: Path
-    name: str = "google"
-    origin: str = ORIGIN
+    origin: str = HOME
     delay_s: float = 2.0
+    browser: Path | None = None
+    name: str = "google"
+    per_request: int = _PER_PAGE
 
     def candidates(self, query: Query, *, limit: int | None) -> Iterator[Candidate]:
         """Raises EmptyResult for a first page without pictures, NoNetwork, SourceFailed."""
-        session = OriginSession(self.origin)
-        parser = PictureParser(1, Signal(), session)
-        wanted = min(limit or MAX_RESULTS, MAX_RESULTS)
-        given: set[str] = set()
-        for number, url in enumerate(_page_urls(query.text, wanted, session)):
-            if number:
-                time.sleep(self.delay_s)
-            response = self._page(session, url)
-            found = parser.parse(response)
-            fresh = [picture for picture in found if picture["file_url"] not in given]
-            if not fresh:
-                if not given:
-                    raise self._empty(response, query)
-                return
-            for picture in fresh:
-                given.add(picture["file_url"])
-                yield Candidate(
-                    source=self.name,
-                    place=WebAddress(picture["file_url"]),
-                    query=query.text,
-                    brand_asked=query.brand,
-                    view_asked=query.view,
-                    title=printable(picture["title"]),
-                    page_url=printable(picture["page_url"], 2000),
-                )
-                if len(given) >= wanted:
-                    return
+        pages = ResultPages(
+            self.name, self.origin, GoogleFeeder, PictureParser, MAX_RESULTS, self.page_folder, self.delay_s,
+            self._explain,
+        )  # fmt: skip
+        # The feeder counts whole pages; what is too much is not taken.
+        wanted = -(-(limit or MAX_RESULTS) // _PER_PAGE) * _PER_PAGE
+        if self.browser is None:
+            found = pages.candidates(query, OriginSession(HOME, self.origin), wanted)
+            yield from limited(found, limit)
+            return
+        with BrowserPages(self.browser, HOME, self.origin, wanted, count=lambda p: len(pictures_in(p))) as reader:
+            yield from limited(pages.candidates(query, reader, wanted), limit)
 
-    def _page(self, session: OriginSession, url: str) -> requests.Response:
-        try:
-            response = session.get(url, timeout=_TIMEOUT_S, headers={"Referer": f"{self.origin}/"})
-        except requests.RequestException as error:
-            raise NoNetwork(
-                f"google cannot be reached ({type(error).__name__})",
-                hint="check the network, or try: carharvest scrape sample",
-            ) from error
-        if response.status_code != requests.codes.ok:
-            raise SourceFailed(
-                f"google answered {response.status_code}",
-                hint="it limits who asks too often; try later, or scrape pexels",
+    def _explain(self, page: str) -> tuple[str, str]:
+        if self.browser is None and (_SHELL.search(page) or _CONSENT.search(page)):
+            return (
+                "is the shell that only a browser with JavaScript can fill",
+                "pip install 'carharvest[browser]' and have Chromium or Chrome installed; "
+                "or try: carharvest scrape bing",
             )
-        return response
-
-    def _empty(self, response: requests.Response, query: Query) -> EmptyResult:
-        self.page_folder.mkdir(parents=True, exist_ok=True)
-        saved = self.page_folder / f"google-{time.strftime('%Y%m%d-%H%M%S')}.html"
-        saved.write_bytes(response.content)
-        return EmptyResult(
-            f"google's page for {printable(query.text, 80)!r} has no picture in it (saved as {saved})",
-            hint="google often sends a page that only a browser can fill; try: carharvest scrape pexels",
-        )
+        return "has no picture in it", "look at the page; or try: carharvest scrape bing"
 
 
 def pictures_in(page: str) -> list[dict[str, str]]:
@@ -139,13 +108,6 @@ def pictures_in(page: str) -> list[dict[str, str]]:
         if url.startswith(("http://", "https://")):
             found.setdefault(url, {"file_url": url, "page_url": fields.get("imgrefurl", [""])[0], "title": ""})
     return list(found.values())
-
-
-def _page_urls(text: str, wanted: int, session: OriginSession) -> list[str]:
-    feeder = GoogleFeeder(1, Signal(), session)
-    feeder.out_queue = CachedQueue()  # without a bound: the feeder is run here, not in a thread
-    feeder.feed(keyword=text, offset=0, max_num=-(-wanted // _PER_PAGE) * _PER_PAGE)
-    return [feeder.out_queue.get_nowait() for _ in range(feeder.out_queue.qsize())]
 
 
 def _unquoted(text: str) -> str:

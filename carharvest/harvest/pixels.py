@@ -1,0 +1,136 @@
+"""From bytes to pixels, once, at reduced scale: what is known of the file, and an upright RGB picture of it."""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import simplejpeg
+from PIL import Image, UnidentifiedImageError
+
+THUMBNAIL_PX = 256  # least longest side of the reduced decode; smaller pictures stay as they are
+# Formats with a safe, kept decoder in Pillow; EPS and its like would start other programs.
+EXTENSIONS = {
+    "JPEG": "jpg",
+    "MPO": "jpg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "GIF": "gif",
+    "BMP": "bmp",
+    "TIFF": "tif",
+    "AVIF": "avif",
+}
+_OPENERS = [name for name in EXTENSIONS if name != "MPO"]  # Pillow opens MPO as JPEG and finds out
+_ORIENTATION_TAG = 0x0112
+_TURNS = {  # EXIF 2.32, tag Orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class UnusablePicture(Exception):
+    """Bytes that give no photo. `reason` is the failure's code."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """A picture at reduced scale, upright and RGB, and what its file says. Sizes are those a person sees."""
+
+    image: Image.Image
+    format: str
+    width_px: int
+    height_px: int
+    exif_orientation: int
+    frames: int
+
+
+def reduced(data: bytes, *, max_pixels: int) -> Reduced:
+    """Decodes a picture's bytes so that its longest side has at least 256 px, and for a JPEG not many more.
+
+    Raises UnusablePicture with reason `not-a-picture`, `too-many-pixels` or `damaged`.
+    """
+    image = _opened(data)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise UnusablePicture("too-many-pixels", f"{width}x{height} is more than {max_pixels:,} pixels")
+    image_format = image.format or ""
+    try:
+        frames = getattr(image, "n_frames", 1)
+        noted = image.getexif().get(_ORIENTATION_TAG, 1)
+        orientation = noted if noted in _TURNS else 1
+        upright = _pixels(data, image)
+        if orientation != 1:
+            upright = upright.transpose(_TURNS[orientation])
+    except Exception as error:  # decoders raise what they like on damaged bytes; this is the per-item guard
+        raise UnusablePicture("damaged", f"{image_format} does not decode: {error}") from error
+    if orientation >= 5:  # turned by 90 degrees
+        width, height = height, width
+    return Reduced(upright, image_format, width, height, orientation, frames)
+
+
+def draft_size(width: int, height: int) -> tuple[int, int]:
+    """The least size at which a thumbnail needs a picture decoded: its longest side at 256 px."""
+    longest = max(width, height)
+    return -(-THUMBNAIL_PX * width // longest), -(-THUMBNAIL_PX * height // longest)
+
+
+def _opened(data: bytes) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about odd metadata, and about sizes, which are checked above
+            return Image.open(io.BytesIO(data), formats=_OPENERS)
+    except UnidentifiedImageError:
+        raise UnusablePicture("not-a-picture", f"the bytes are {_kind(data)}") from None
+    except Image.DecompressionBombError as error:
+        raise UnusablePicture("too-many-pixels", str(error)) from None
+    except Exception as error:  # see reduced(): headers can be damaged in any way
+        raise UnusablePicture("damaged", f"the header does not parse: {error}") from error
+
+
+def _kind(data: bytes) -> str:
+    start = data[:40].lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html")):
+        return "HTML"
+    return "JSON" if start[:1] in {b"{", b"["} else "no picture"
+
+
+def _pixels(data: bytes, image: Image.Image) -> Image.Image:
+    """RGB pixels at reduced scale. libjpeg decodes a JPEG at 1/8 to 8/8; others are decoded whole and shrunk."""
+    if image.format in {"JPEG", "MPO"} and image.mode in {"RGB", "L"}:
+        width, height = draft_size(*image.size)
+        return Image.fromarray(
+            simplejpeg.decode_jpeg(
+                data, "RGB", min_width=width, min_height=height, fastdct=True, fastupsample=True, strict=True
+            )
+        )
+    image.draft("RGB", draft_size(*image.size))  # CMYK JPEGs; a no-op for other formats
+    image.load()
+    flat = _flat(image)
+    if max(flat.size) >= 2 * THUMBNAIL_PX:
+        flat.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return flat
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """RGB; transparency on white, as people see logos; 16-bit grey scaled to 8."""
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I"):
+        values = np.asarray(image, dtype=np.float64)
+        scale = 255.0 / max(float(values.max()), 255.0)
+        return Image.fromarray((values * scale).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if "A" in image.mode or "transparency" in image.info:
+        layers = image.convert("RGBA")
+        flat = Image.new("RGB", layers.size, "white")
+        flat.paste(layers, mask=layers.getchannel("A"))
+        return flat
+    return image.convert("RGB")
