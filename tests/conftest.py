@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class Loopback:
     origin: str
     answers: dict[str, Callable[[], Answer]]
     asked: list[str] = field(default_factory=list)
+    heard: Callable[[str, str, Message, bytes], object] = lambda method, path, headers, body: None
 
 
 @pytest.fixture
@@ -55,12 +57,16 @@ def loopback() -> Iterator[Loopback]:
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             served.asked.append(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            served.heard(self.command, self.path, self.headers, body)
             status, headers, body = served.answers.get(path, lambda: (404, {}, b"nothing here"))()
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        do_POST = do_GET
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -91,8 +97,10 @@ class Place:
         return self.harvest(list(source.candidates(query or Query(""), limit=None)))
 
 
-def place_at(root: Path, trusted: str = "") -> Place:
-    fetcher = Fetcher(5_000_000, 10, "carharvest tests", trusted_origins=frozenset({trusted}))
+def place_at(
+    root: Path, trusted: str = "", timeout_s: float = 10, read_s: float = 10, max_bytes: int = 5_000_000
+) -> Place:
+    fetcher = Fetcher(max_bytes, timeout_s, "carharvest tests", trusted_origins=frozenset({trusted}), read_s=read_s)
     stores = Stores(BlobStore(root / "blobs"), BlobStore(root / "thumbs"), 5_000_000, 50_000_000)
     return Place(root, open_catalog(root, create=True), fetcher, stores)
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from carharvest.errors import BadSettings
 from carharvest.records import KeptPhoto, Part, Placed
 from carharvest.splits.assign import OTHER, SplitPlan, assign
-from carharvest.splits.imagefolder import attribution, write_imagefolder
+from carharvest.splits.attribution import as_html, as_table, as_text, credits_of
+from carharvest.splits.imagefolder import write_imagefolder
 
 PLAN = SplitPlan(seed=42)
 
@@ -145,7 +146,7 @@ def test_text_from_outside_is_no_formula_and_no_path_of_somebody_s_disk() -> Non
     from dataclasses import replace
 
     seen = replace(SEEN, author='=HYPERLINK("http://evil.example")', url="file:///home/me/x.jpg", title="@SUM(1)")
-    (row,) = attribution(placed, {1: seen}).to_dict("records")
+    (row,) = as_table(credits_of([("a.jpg", placed[0].photo)], {1: seen})).to_dict("records")
     assert row["author"].startswith("'=")
     assert row["title"].startswith("'@")
     assert row["url"] == ""
@@ -161,3 +162,22 @@ def test_a_broken_export_leaves_the_old_folder(tmp_path: Path) -> None:
         write_imagefolder(target, [Placed(kept(1, "BMW"), "train", "BMW")], {}, {}, BlobStore(tmp_path))
     assert [p.name for p in target.parent.iterdir()] == ["x"]
     assert (target / "old.txt").read_text() == "old"
+
+
+def test_credits_on_a_page_are_text_and_links_to_the_web_only() -> None:
+    from dataclasses import replace
+
+    from test_normalize import SEEN
+
+    hostile = "</td><script>alert(1)</script>"
+    seen = replace(
+        SEEN, title=hostile, author=hostile, author_url="javascript:alert(1)", page_url="https://x.example/<b>"
+    )
+    page = as_html(credits_of([("a.jpg", kept(1, "BMW"))], {1: replace(seen, source="pexels", license="pexels")}))
+    assert "<script>" not in page
+    assert "javascript:" not in page
+    assert '<a href="https://www.pexels.com">Photos provided by Pexels</a>' in page
+    assert "Pexels License" in page
+    assert "Photos provided by Pexels" not in as_text(
+        credits_of([("a.jpg", kept(1, "BMW"))], {1: replace(SEEN, source="x")})
+    )

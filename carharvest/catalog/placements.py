@@ -54,13 +54,14 @@ def is_dropped(photo_id: Any) -> ColumnElement[bool]:
     return exists().where(VerdictRow.photo_id == photo_id, ~VerdictRow.keep)
 
 
-def first_sightings(catalog: Catalog, photo_ids: Sequence[int]) -> dict[int, Sighting]:
-    """The first sighting of each photo: whom to credit."""
+def credited_sightings(catalog: Catalog, photo_ids: Sequence[int]) -> dict[int, Sighting]:
+    """The sighting of each photo that tells whom to credit: the first with a licence, else with an author, else any."""
     found: dict[int, Sighting] = {}
     with catalog.reading() as session:
         for start in range(0, len(photo_ids), 1000):
             chunk = photo_ids[start : start + 1000]
-            rows = select(SightingRow).where(SightingRow.photo_id.in_(chunk)).order_by(SightingRow.id)
+            tells_most = (SightingRow.license == "", SightingRow.author == "", SightingRow.id)
+            rows = select(SightingRow).where(SightingRow.photo_id.in_(chunk)).order_by(*tells_most)
             for row in session.scalars(rows):
                 found.setdefault(row.photo_id, sighting_of(row))
     return found

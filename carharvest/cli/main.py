@@ -1,6 +1,7 @@
 """The entry: collects the commands and turns errors into two lines and an exit code."""
 
 import logging
+import re
 import signal
 import sys
 from types import FrameType
@@ -9,8 +10,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from carharvest import __version__
-from carharvest.cli import care, curate, demo, scrape, split, train
+from carharvest.cli import attribution, care, curate, demo, scrape, split, train
 from carharvest.errors import CarharvestError
+
+_KEY = re.compile(
+    r"((?:api_?key|client_id|client_secret|access_token|authorization)[\"']?\s*[=:]\s*[\"']?(?:bearer\s+)?)[^\s&\"']+",
+    re.IGNORECASE,
+)
+_HIDDEN = r"\1…"
 
 app = typer.Typer(
     name="carharvest",
@@ -23,6 +30,7 @@ app = typer.Typer(
 app.add_typer(scrape.app, name="scrape")
 curate.add_to(app)
 split.add_to(app)
+attribution.add_to(app)
 train.add_to(app)
 care.add_to(app)
 demo.add_to(app)
@@ -47,7 +55,9 @@ def run() -> None:
     """The console script: the only place that catches whatever is raised."""
     debug = "--debug" in sys.argv
     if debug:
-        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
+        handler = logging.StreamHandler()
+        handler.setFormatter(_WithoutKeys("%(asctime)s %(name)s %(message)s"))
+        logging.basicConfig(level=logging.DEBUG, handlers=[handler])
     signal.signal(signal.SIGTERM, _stop)
     try:
         app(prog_name="carharvest")
@@ -67,10 +77,17 @@ def run() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over: one more Ctrl-C has nothing to stop
 
 
+class _WithoutKeys(logging.Formatter):
+    """What other libraries log of addresses, and tracebacks, without the keys in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _KEY.sub(_HIDDEN, super().format(record))
+
+
 def _fail(error: Exception, message: str, hint: str, code: int, debug: bool) -> NoReturn:
     if debug:
         logging.getLogger("carharvest").error("", exc_info=error)
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {_KEY.sub(_HIDDEN, message)}", file=sys.stderr)
     if hint:
         print(f"hint: {hint}", file=sys.stderr)
     sys.exit(code)

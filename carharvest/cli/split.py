@@ -65,7 +65,7 @@ def run_split(screen: Screen, settings: Settings, name: str, plan: SplitPlan, *,
     """Makes the split, writes its folder, prints its numbers; the very same split again changes nothing."""
     from carharvest.blobs import BlobStore
     from carharvest.brands import load_brands
-    from carharvest.catalog.placements import first_sightings, kept_photos, save_split
+    from carharvest.catalog.placements import credited_sightings, kept_photos, save_split
     from carharvest.catalog.runs import locked, recorded_run
     from carharvest.catalog.store import open_catalog
     from carharvest.catalog.story import status as read_status
@@ -93,7 +93,7 @@ def run_split(screen: Screen, settings: Settings, name: str, plan: SplitPlan, *,
                 recorded_run(catalog, "split", description["plan"] | {"name": name}, plan.seed) as run,
                 screen.progress(f"split {name}", total=len(placed)) as move,
             ):
-                credits_ = first_sightings(catalog, [p.photo.id for p in placed])
+                credits_ = credited_sightings(catalog, [p.photo.id for p in placed])
                 blobs = BlobStore(settings.workspace / "blobs")
                 write_imagefolder(target, placed, credits_, description, blobs, progress=move)
                 save_split(catalog, name, description["plan"], placed, run.id)

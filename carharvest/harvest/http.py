@@ -153,10 +153,10 @@ class Fetcher:
             raise FetchFailed("private-address", str(error), retryable=False) from error
         except UnknownHost as error:
             raise FetchFailed("unknown-host", str(error), retryable=True) from error
-        except (ConnectTimeoutError, ReadTimeoutError) as error:
-            raise FetchFailed("timeout", "no answer in time", retryable=True, soon=True) from error
         except NewConnectionError as error:
             raise FetchFailed("no-connection", "the server cannot be reached", retryable=True, soon=True) from error
+        except (ConnectTimeoutError, ReadTimeoutError) as error:
+            raise FetchFailed("timeout", "no answer in time", retryable=True, soon=True) from error
         except SSLError as error:
             raise FetchFailed("tls", "the server's certificate does not hold", retryable=False) from error
         except (LocationParseError, UnicodeError) as error:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from PIL import Image, ImageOps
 
 from carharvest.blobs import BlobStore
 from carharvest.errors import DiskFull
 from carharvest.records import PARTS, Placed, Sighting
+from carharvest.splits.attribution import as_table, credits_of
 
 # What torchvision's ImageFolder loads (torchvision.datasets.folder.IMG_EXTENSIONS); anything else becomes a JPEG.
 LOADABLE = {"jpg", "png", "bmp", "tif", "webp"}
@@ -58,7 +58,8 @@ def write_imagefolder(
         (draft / "labels.txt").write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
         text = json.dumps(description, indent=2, ensure_ascii=False, sort_keys=True)
         (draft / "split.json").write_text(text + "\n", encoding="utf-8")
-        attribution(placed, sightings).to_csv(draft / "ATTRIBUTION.csv", index=False)
+        files = ((f"{p.part}/{p.class_name}/{exported_name(p)}", p.photo) for p in placed)
+        as_table(credits_of(files, sightings)).to_csv(draft / "ATTRIBUTION.csv", index=False)
         _put_in_place(draft, target)
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
@@ -71,35 +72,6 @@ def write_imagefolder(
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return summary
-
-
-def attribution(placed: Sequence[Placed], sightings: Mapping[int, Sighting]) -> pd.DataFrame:
-    """Whom to credit for each file: one row a photo, from its first sighting."""
-    rows = []
-    for p in placed:
-        seen = sightings[p.photo.id]
-        rows.append(
-            {
-                "file": f"{p.part}/{p.class_name}/{exported_name(p)}",
-                "sha256": p.photo.sha256,
-                "brand": p.photo.brand,
-                "source": seen.source,
-                "author": seen.author,
-                "author_url": seen.author_url,
-                "license": seen.license,
-                "license_url": seen.license_url,
-                "page_url": seen.page_url,
-                "url": seen.url if seen.url.startswith("http") else "",  # a path would tell of somebody's disk
-                "title": seen.title or seen.alt or seen.file_name,
-            }
-        )
-    table = pd.DataFrame(rows, dtype="string")
-    return table.map(_inert)
-
-
-def _inert(cell: str) -> str:
-    """Text from outside that a spreadsheet would run as a formula gets an apostrophe in front."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def _write_photos(

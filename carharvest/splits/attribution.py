@@ -1,0 +1,111 @@
+"""Whom to credit for each photo: as a table, as text, as a page."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from itertools import groupby
+from urllib.parse import urlsplit
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader
+
+from carharvest.licenses import LICENSES
+from carharvest.records import KeptPhoto, Sighting
+
+# Pexels' API guidelines ask for this link wherever their photos are shown.
+PROVIDERS = {"pexels": ("Photos provided by Pexels", "https://www.pexels.com")}
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """The credit of one photo. `license` is an id of our vocabulary, `license_name` what people call it."""
+
+    file: str
+    sha256: str
+    brand: str
+    source: str
+    author: str
+    author_url: str
+    license: str
+    license_name: str
+    license_url: str
+    page_url: str
+    url: str
+    title: str
+
+
+def credits_of(files: Iterable[tuple[str, KeptPhoto]], sightings: Mapping[int, Sighting]) -> list[Credit]:
+    """One credit a file, from the sighting that says most."""
+    return [_credit(file, photo, sightings[photo.id]) for file, photo in files]
+
+
+def as_table(credits_: Iterable[Credit]) -> pd.DataFrame:
+    """One row a photo; nothing in it is run by a spreadsheet."""
+    table = pd.DataFrame([asdict(c) for c in credits_], columns=[f.name for f in fields(Credit)], dtype="string")
+    return table.map(_inert)
+
+
+def as_text(credits_: Iterable[Credit]) -> str:
+    """Brand by brand, a line a photo, with the providers' own line at the head."""
+    ordered = _ordered(credits_)
+    lines = [f"{text}: {url}" for text, url in providers(ordered)]
+    for brand, of_brand in groupby(ordered, key=lambda c: c.brand):
+        lines += ["", brand]
+        lines += [f"  {_line(credit)}" for credit in of_brand]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def as_html(credits_: Iterable[Credit]) -> str:
+    """A page; every text from outside is escaped, and only web addresses become links."""
+    ordered = _ordered(credits_)
+    pages = Environment(loader=PackageLoader("carharvest.splits", "pages"), autoescape=True)
+    brands = [(brand, list(of_brand)) for brand, of_brand in groupby(ordered, key=lambda c: c.brand)]
+    return pages.get_template("attribution.html").render(brands=brands, providers=providers(ordered))
+
+
+def providers(credits_: Iterable[Credit]) -> list[tuple[str, str]]:
+    """What sources want to be said of them, with the address: those that gave a photo."""
+    given = {credit.source for credit in credits_}
+    return [told for source, told in PROVIDERS.items() if source in given]
+
+
+def _ordered(credits_: Iterable[Credit]) -> list[Credit]:
+    return sorted(credits_, key=lambda c: (c.brand, c.file))
+
+
+def _credit(file: str, photo: KeptPhoto, seen: Sighting) -> Credit:
+    known = LICENSES.get(seen.license)
+    return Credit(
+        file=file,
+        sha256=photo.sha256,
+        brand=photo.brand,
+        source=seen.source,
+        author=seen.author,
+        author_url=_web(seen.author_url),
+        license=seen.license,
+        license_name=known.name if known else "",
+        license_url=_web(seen.license_url),
+        page_url=_web(seen.page_url),
+        url=_web(seen.url),  # a path would tell of somebody's disk
+        title=seen.title or seen.alt or seen.file_name,
+    )
+
+
+def _line(credit: Credit) -> str:
+    said = [credit.file + ":", f'"{credit.title}"' if credit.title else "", f"by {credit.author or 'unknown'}"]
+    said.append(f"({credit.source})")
+    said.append(f"{credit.license_name or 'licence unknown'} {credit.license_url}".strip())
+    said.append(credit.page_url or credit.url)
+    return " ".join(part for part in said if part)
+
+
+def _web(address: str) -> str:
+    """The address if it is one of the web; javascript: and the like never reach a page."""
+    try:
+        return address if urlsplit(address).scheme in {"http", "https"} else ""
+    except ValueError:
+        return ""
+
+
+def _inert(cell: str) -> str:
+    """Text from outside that a spreadsheet would run as a formula gets an apostrophe in front."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
