@@ -4,21 +4,25 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 PIP_ARGS ?=
+NODE = tests/node/node_modules
 INSTALLED = $(VENV)/.installed-train
 INSTALLED_DEV = $(VENV)/.installed-dev
 
-.PHONY: demo test test-slow test-all lint format bench-harvest bench-normalize bench wheel
+.PHONY: demo test test-slow test-all fuzz lint format bench-harvest bench-growth bench-normalize bench wheel
 
 demo: $(INSTALLED)
 	$(BIN)/carharvest demo
 
-test: $(INSTALLED_DEV)
+test: $(INSTALLED_DEV) $(NODE)
 	$(BIN)/python -m pytest -n auto -m "not slow" $(PYTEST_ARGS)
 
 test-slow: $(INSTALLED_DEV)
 	$(BIN)/python -m pytest -n auto -m slow $(PYTEST_ARGS)
 
 test-all: test-slow test
+
+fuzz: $(INSTALLED_DEV)
+	FUZZ_CASES=10000 $(BIN)/python -m pytest -n auto --timeout=3600 tests/test_fuzz.py $(PYTEST_ARGS)
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .
@@ -30,10 +34,13 @@ format: $(INSTALLED_DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-harvest bench-normalize
+bench: bench-harvest bench-growth bench-normalize
 
 bench-harvest: $(INSTALLED_DEV)
 	$(BIN)/python -m benchmarks.harvest
+
+bench-growth: $(INSTALLED_DEV)
+	$(BIN)/python -m benchmarks.growth
 
 bench-normalize: $(INSTALLED_DEV)
 	$(BIN)/python -m benchmarks.normalize
@@ -43,6 +50,10 @@ wheel: $(INSTALLED_DEV)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+# One test drives the official JavaScript client of Pexels; without node it is skipped.
+$(NODE): tests/node/package-lock.json
+	@command -v npm >/dev/null && npm ci --silent --no-audit --no-fund --prefix tests/node && touch $@ || echo "without npm's pexels its test is skipped"
 
 # constraints.txt pins what was tested; on Linux it also keeps pip from taking a PyTorch for another machine.
 $(INSTALLED): $(BIN)/python pyproject.toml constraints.txt

@@ -14,7 +14,8 @@ daemon off; pid {root}/pid; error_log {root}/error.log; worker_processes 1; user
 events {{ worker_connections 1024; }}
 http {{
   access_log off; sendfile on; keepalive_requests 100000; types {{ image/jpeg jpg; }}
-  client_body_temp_path {root}; proxy_temp_path {root}; fastcgi_temp_path {root}; uwsgi_temp_path {root}; scgi_temp_path {root};
+  client_body_temp_path {root}; proxy_temp_path {root};
+  fastcgi_temp_path {root}; uwsgi_temp_path {root}; scgi_temp_path {root};
   server {{ listen 127.0.0.1:{port}; root {folder}; }}
 }}
 """

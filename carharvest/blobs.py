@@ -72,7 +72,7 @@ def write_whole(target: Path, data: bytes, *, durable: bool = True) -> None:
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - as above
         descriptor = os.open(beside, _NEW_FILE, 0o644)
     try:
-        with open(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             if durable:
                 file.flush()

@@ -49,6 +49,7 @@ class LastingProcesses(Executor):
             self._context.set_forkserver_preload(list(preload))
         self._lock = threading.Lock()
         self._careful = ThreadPoolExecutor(1, thread_name_prefix="careful")
+        self._lone_pool: ProcessPoolExecutor | None = None  # of one process, for tasks that were in a broken pool
         self._pool = self._new_pool(workers)
         self._pool.submit(_nothing)  # starts the processes now, while the caller is still busy with something else
 
@@ -69,6 +70,8 @@ class LastingProcesses(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
         self._careful.shutdown(wait=wait, cancel_futures=cancel_futures)
+        if self._lone_pool is not None:
+            self._lone_pool.shutdown(wait=wait, cancel_futures=cancel_futures)
 
     def _new_pool(self, workers: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(workers, mp_context=self._context, initializer=_begin)
@@ -80,12 +83,14 @@ class LastingProcesses(Executor):
             _pass_on(done, task)
 
     def _try_alone(self, task: Future[T], call: Callable[[], T]) -> None:
-        with self._new_pool(1) as alone:
-            done = alone.submit(call)
-            if isinstance(done.exception(), BrokenProcessPool):
-                task.set_exception(WorkerDied("the process that worked on it died"))
-            else:
-                _pass_on(done, task)
+        self._lone_pool = self._lone_pool or self._new_pool(1)
+        done = self._lone_pool.submit(call)
+        if isinstance(done.exception(), BrokenProcessPool):
+            self._lone_pool.shutdown(wait=False)
+            self._lone_pool = None
+            task.set_exception(WorkerDied("the process that worked on it died"))
+        else:
+            _pass_on(done, task)
 
 
 def _pass_on(done: Future[T], task: Future[T]) -> None:

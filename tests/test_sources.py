@@ -196,7 +196,7 @@ def test_google_s_result_page_gives_pictures_with_their_pages() -> None:
 
 def test_google_goes_through_icrawler_s_feeder(tmp_path: Path, loopback: Loopback) -> None:
     loopback.answers["/search"] = lambda: (200, {}, RESULTS.encode())
-    source = GoogleSource(tmp_path, origin=loopback.origin, delay_s=0)
+    source = GoogleSource(tmp_path, tmp_path / "kept", origin=loopback.origin, delay_s=0)
     found = list(source.candidates(Query("BMW car", "BMW"), limit=150))
     assert len(found) == 3  # the second page brings nothing new
     assert [path.partition("?")[0] for path in loopback.asked] == ["/search", "/search"]
@@ -208,7 +208,7 @@ def test_a_page_without_pictures_is_an_error_and_is_kept(tmp_path: Path, loopbac
     shell = b"<html><noscript>Please enable JavaScript</noscript></html>"
     loopback.answers["/search"] = lambda: (200, {}, shell)
     with pytest.raises(EmptyResult) as raised:
-        list(GoogleSource(tmp_path / "pages", origin=loopback.origin).candidates(BMW, limit=5))
+        list(GoogleSource(tmp_path / "pages", tmp_path / "kept", origin=loopback.origin).candidates(BMW, limit=5))
     (saved,) = (tmp_path / "pages").iterdir()
     assert saved.read_bytes() == shell
     assert str(saved) in str(raised.value)
@@ -217,7 +217,7 @@ def test_a_page_without_pictures_is_an_error_and_is_kept(tmp_path: Path, loopbac
 def test_google_s_refusal_is_an_error(tmp_path: Path, loopback: Loopback) -> None:
     loopback.answers["/search"] = lambda: (429, {}, b"unusual traffic")
     with pytest.raises(SourceFailed):
-        list(GoogleSource(tmp_path, origin=loopback.origin).candidates(BMW, limit=5))
+        list(GoogleSource(tmp_path, tmp_path / "kept", origin=loopback.origin).candidates(BMW, limit=5))
 
 
 def test_a_folder_gives_its_pictures_in_order(tmp_path: Path) -> None:

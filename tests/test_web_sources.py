@@ -254,6 +254,17 @@ def test_bing_goes_through_icrawler_and_keeps_page_and_title(tmp_path: Path, loo
     assert len(loopback.asked) == 2
 
 
+def test_result_pages_are_kept_for_a_day_too(tmp_path: Path, loopback: Loopback) -> None:
+    page = bing_page({"murl": "https://cars.example/a.png"})
+    loopback.answers["/images/async"] = lambda: (200, {}, page if asked(loopback)["first"] == "0" else b"<p>end</p>")
+    at = desk(tmp_path, loopback)
+    for _ in range(2):
+        assert len(of(make_source("bing", at), limit=1)) == 1
+    assert len(loopback.asked) == 1
+    assert len(of(make_source("bing", Desk(at.settings, fresh=True)), limit=1)) == 1
+    assert len(loopback.asked) == 2
+
+
 def test_bing_without_pictures_is_an_error(tmp_path: Path, loopback: Loopback) -> None:
     loopback.answers["/images/async"] = lambda: (200, {}, b"<html>One last step: are you a person?</html>")
     with pytest.raises(EmptyResult) as raised:
@@ -279,7 +290,8 @@ def test_without_a_browser_google_s_shell_is_recognised(
 # A page of Google's shape: a consent form first, pictures that only JavaScript writes, more when it is scrolled.
 CONSENT = b"""<html><title>Before you continue</title><form action="/consent/save" method="get">
 <button>Alle ablehnen</button></form></html>"""
-FILLED = b"""<html><body style="height:3000px"><noscript>Please enable JavaScript</noscript><div id="more"></div><script>
+FILLED = b"""<html><body style="height:3000px"><noscript>Please enable JavaScript</noscript><div id="more"></div>
+<script>
 const quote = String.fromCharCode(34), home = 'https:/' + '/cars.example/';
 function text(t) { return quote + t + quote; }
 function data(n) { return '[' + text(home + n + '.jpg?a\\\\u003d1') + ',1200,1800],null,{' + text('2003') + ':[null,' +
@@ -466,7 +478,7 @@ def test_text_jsonl_parquet_and_packed_lists_say_the_same(tmp_path: Path) -> Non
         ("b.jsonl", b'{"url": "https://x"}\nnot json\n', "line 2"),
         ("c.jsonl", b"[1]\n", "line 1"),
         ("d.parquet", b"PAR0", "no Parquet"),
-        ("e.txt.gz", b"\x1f\x8b broken", ""),
+        ("e.txt.gz", b"\x1f\x8b broken", "cannot be read"),
         ("missing.txt", None, "cannot be read"),
     ],
 )

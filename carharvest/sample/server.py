@@ -17,6 +17,7 @@ from carharvest.text import to_ascii
 SAMPLE_KEY = "sample"  # any other key is refused, as Pexels refuses a wrong one
 _MAX_PER_PAGE = 80
 _MONTH_LIMIT = 20_000
+_SHOWN = re.compile(r"/v1/photos/(\d+)")
 _PHOTO = re.compile(r"/photos/(\d+)/[a-z0-9-]*\.jpeg")
 
 
@@ -115,21 +116,34 @@ def _handler_for(gallery: SampleGallery) -> type[BaseHTTPRequestHandler]:
                 self._send(200, item_bytes(gallery.items, gallery.items[int(photo[1])]), "image/jpeg")
             elif path == "/v1/search":
                 self._search(parse_qs(parts.query))
+            elif path == "/v1/curated" and self._has_key():
+                self._page("curated", {}, parse_qs(parts.query), gallery.items)
+            elif (shown := _SHOWN.fullmatch(path)) and int(shown[1]) < len(gallery.items) and self._has_key():
+                self._json(200, _photo_json(gallery.items[int(shown[1])], gallery.origin))
             else:
                 self._json(404, {"status": 404, "code": "Not Found"})
 
         def _search(self, fields: Mapping[str, list[str]]) -> None:
-            if self.headers.get("Authorization") != SAMPLE_KEY:
-                self._json(401, {"error": "Please provide a valid API key."})
+            if not self._has_key():
                 return
             text = fields.get("query", [""])[0]
             if not text:
                 self._json(400, {"status": 400, "code": "Bad Request"})
                 return
+            self._page("search", {"query": text}, fields, gallery.search(text))
+
+        def _has_key(self) -> bool:
+            if self.headers.get("Authorization") == SAMPLE_KEY:
+                return True
+            self._json(401, {"error": "Please provide a valid API key."})
+            return False
+
+        def _page(
+            self, what: str, asked: Mapping[str, str], fields: Mapping[str, list[str]], found: Sequence[Item]
+        ) -> None:
             gallery.requests += 1
             page = max(1, _number(fields, "page", 1))
             per_page = min(_MAX_PER_PAGE, max(1, _number(fields, "per_page", 15)))
-            found = gallery.search(text)
             shown = found[(page - 1) * per_page : page * per_page]
             answer: dict[str, Any] = {
                 "page": page,
@@ -139,7 +153,7 @@ def _handler_for(gallery: SampleGallery) -> type[BaseHTTPRequestHandler]:
             }
 
             def address(number: int) -> str:
-                return f"{gallery.origin}/v1/search?{urlencode({'page': number, 'per_page': per_page, 'query': text})}"
+                return f"{gallery.origin}/v1/{what}?{urlencode({'page': number, 'per_page': per_page, **asked})}"
 
             if page * per_page < len(found):
                 answer["next_page"] = address(page + 1)

@@ -66,6 +66,15 @@ class Desk:
     def cache_file(self) -> Path:
         return self.settings.workspace / "cache" / "responses.sqlite"
 
+    @property
+    def kept_page_folder(self) -> Path:
+        return self.settings.workspace / "cache" / "pages"
+
+    @property
+    def page_folder(self) -> Path:
+        """Pages without pictures, for a look."""
+        return self.settings.workspace / "pages"
+
 
 def queries(brands: Iterable[Brand], views: Sequence[View], text: str | None) -> list[Query]:
     """One query for each brand and view; `text` overrides the words ({brand} and {view} in it are filled in)."""

@@ -47,7 +47,7 @@ def _plain(title: object) -> str:
 
 def make(desk: Desk) -> "BingSource":
     settings = desk.settings.bing
-    return BingSource(desk.settings.workspace / "pages", settings.url, settings.delay_s)
+    return BingSource(desk.page_folder, desk.kept_page_folder, settings.url, settings.delay_s, desk.fresh)
 
 
 @dataclass
@@ -55,16 +55,19 @@ class BingSource:
     """Asks Bing for pictures; pages without any are kept in `page_folder` for a look."""
 
     page_folder: Path
+    kept_folder: Path
     origin: str = HOME
     delay_s: float = 2.0
+    fresh: bool = False
     name: str = "bing"
     per_request: int = _PER_PAGE
 
     def candidates(self, query: Query, *, limit: int | None) -> Iterator[Candidate]:
         """Raises EmptyResult for a first page without pictures, NoNetwork, SourceFailed."""
         pages = ResultPages(
-            self.name, self.origin, BingFeeder, MetadataParser, MAX_RESULTS, self.page_folder, self.delay_s, _explain
-        )
+            self.name, self.origin, BingFeeder, MetadataParser, MAX_RESULTS, self.page_folder, self.kept_folder,
+            self.delay_s, _explain, self.fresh,
+        )  # fmt: skip
         yield from pages.candidates(query, OriginSession(HOME, self.origin), limit)
 
 

@@ -1,6 +1,5 @@
 """Renders result pages in an installed Chromium or Chrome, through Playwright, which downloads no browser here."""
 
-import io
 import os
 import shutil
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from carharvest.errors import NoNetwork, NotFound, SourceFailed
+from carharvest.sources.pages import page_response
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright, Response, Route
@@ -108,7 +108,7 @@ class BrowserPages:
             )
             self._answer_consent(page)
             content = self._scrolled(page, later)
-            return _response(answer.status if answer else 200, content, page.url)
+            return page_response(answer.status if answer else 200, content.encode(), page.url)
         except Error as error:
             what = error.message.splitlines()[0]
             if "ERR_" in what or "Timeout" in what:
@@ -156,11 +156,3 @@ def _keep(response: "Response", later: list[str]) -> None:
             later.append(response.text())
         except (Error, UnicodeDecodeError):
             return  # gone with its page, or no text
-
-
-def _response(status: int, content: str, url: str) -> requests.Response:
-    response = requests.Response()
-    response.status_code = status
-    response.url = url
-    response.raw = io.BytesIO(content.encode())
-    return response

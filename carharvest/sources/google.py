@@ -44,9 +44,8 @@ class PictureParser(GoogleParser):  # type: ignore[misc]
 def make(desk: Desk) -> "GoogleSource":
     """With a browser where the extra and one are installed; without, Google most likely answers with an empty shell."""
     settings = desk.settings.google
-    return GoogleSource(
-        desk.settings.workspace / "pages", settings.url, settings.delay_s, find_browser(settings.browser)
-    )
+    browser = find_browser(settings.browser)
+    return GoogleSource(desk.page_folder, desk.kept_page_folder, settings.url, settings.delay_s, browser, desk.fresh)
 
 
 @dataclass
@@ -54,17 +53,19 @@ class GoogleSource:
     """Asks Google for pictures; pages without any are kept in `page_folder` for a look."""
 
     page_folder: Path
+    kept_folder: Path
     origin: str = HOME
     delay_s: float = 2.0
     browser: Path | None = None
+    fresh: bool = False
     name: str = "google"
     per_request: int = _PER_PAGE
 
     def candidates(self, query: Query, *, limit: int | None) -> Iterator[Candidate]:
         """Raises EmptyResult for a first page without pictures, NoNetwork, SourceFailed."""
         pages = ResultPages(
-            self.name, self.origin, GoogleFeeder, PictureParser, MAX_RESULTS, self.page_folder, self.delay_s,
-            self._explain,
+            self.name, self.origin, GoogleFeeder, PictureParser, MAX_RESULTS, self.page_folder, self.kept_folder,
+            self.delay_s, self._explain, self.fresh,
         )  # fmt: skip
         # The feeder counts whole pages; what is too much is not taken.
         wanted = -(-(limit or MAX_RESULTS) // _PER_PAGE) * _PER_PAGE

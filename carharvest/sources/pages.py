@@ -1,8 +1,10 @@
 """Result pages of search engines, through icrawler's feeders, parsers and session."""
 
+import hashlib
+import io
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +14,7 @@ from icrawler.utils import CachedQueue, ProxyPool, Session, Signal
 
 from carharvest.errors import CarharvestError, EmptyResult, NoNetwork, SourceFailed
 from carharvest.records import Candidate, Query, WebAddress
+from carharvest.sources.api import CACHE_FOR
 from carharvest.text import printable
 
 _TIMEOUT_S = (10, 30)
@@ -42,7 +45,8 @@ class PageReader(Protocol):
 class ResultPages:
     """The result pages of one search engine, asked one after the other, and the pictures in them.
 
-    A first page without pictures is an error, never an empty success, and is kept in `page_folder` for a look.
+    Pages with pictures are kept for 24 hours in `kept_folder`; `fresh` asks anew. A first page without pictures is an
+    error, never an empty success, and is kept in `page_folder` for a look.
     """
 
     name: str
@@ -51,19 +55,23 @@ class ResultPages:
     parser: type[Parser]
     max_results: int
     page_folder: Path
+    kept_folder: Path
     delay_s: float
     explain_empty: "ExplainEmpty"
+    fresh: bool = False
+    _asked: bool = field(default=False, init=False)
 
     def candidates(self, query: Query, reader: PageReader, limit: int | None) -> Iterator[Candidate]:
         """Raises EmptyResult for a first page without pictures, NoNetwork, SourceFailed."""
         parser = self.parser(1, Signal(), reader)
         wanted = min(limit or self.max_results, self.max_results)
         given: set[str] = set()
-        for number, url in enumerate(self._urls(query.text, wanted, reader)):
-            if number:
-                time.sleep(self.delay_s)
-            response = self._page(reader, url)
-            fresh = [p for p in parser.parse(response) if p["file_url"] not in given]
+        for url in self._urls(query.text, wanted, reader):
+            response = self._kept(url) or self._page(reader, url)
+            found = parser.parse(response)
+            if found:
+                self._keep(url, response.content)
+            fresh = [picture for picture in found if picture["file_url"] not in given]
             if not fresh:
                 if not given:
                     raise self._empty(response, query)
@@ -90,7 +98,28 @@ class ResultPages:
         feeder.feed(keyword=text, offset=0, max_num=wanted)
         return [feeder.out_queue.get_nowait() for _ in range(feeder.out_queue.qsize())]
 
+    def _kept(self, url: str) -> requests.Response | None:
+        file = self._file(url)
+        try:
+            is_young = not self.fresh and 0 <= time.time() - file.stat().st_mtime < CACHE_FOR.total_seconds()
+            return page_response(200, file.read_bytes(), url) if is_young else None
+        except FileNotFoundError:
+            return None
+
+    def _keep(self, url: str, content: bytes) -> None:
+        file = self._file(url)
+        if file.exists() and self._kept(url) is not None:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+
+    def _file(self, url: str) -> Path:
+        return self.kept_folder / f"{hashlib.sha256(f'{self.origin} {url}'.encode()).hexdigest()}.html"
+
     def _page(self, reader: PageReader, url: str) -> requests.Response:
+        if self._asked:
+            time.sleep(self.delay_s)
+        self._asked = True
         try:
             response = reader.get(url, timeout=_TIMEOUT_S, headers={"Referer": f"{self.origin}/"})
         except requests.RequestException as error:
@@ -111,6 +140,15 @@ class ResultPages:
         saved.write_bytes(response.content)
         what, hint = self.explain_empty(response.content.decode("utf-8", "replace"))
         return EmptyResult(f"{self.name}'s page for {printable(query.text, 80)!r} {what} (saved as {saved})", hint=hint)
+
+
+def page_response(status: int, content: bytes, url: str) -> requests.Response:
+    """A response as icrawler's parsers want one, of a page that did not come from icrawler's session."""
+    response = requests.Response()
+    response.status_code = status
+    response.url = url
+    response.raw = io.BytesIO(content)
+    return response
 
 
 class ExplainEmpty(Protocol):

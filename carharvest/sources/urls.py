@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,7 @@ def _rows(file: Path) -> Iterator[Row]:
                 yield from ({"url": line.strip()} for line in text if line.strip() and not line.startswith("#"))
     except OSError as error:
         raise BadPlan(f"{file} cannot be read: {error.strerror or error}", hint="is it there, and whole?") from error
-    except EOFError as error:
+    except (EOFError, zlib.error) as error:
         raise BadPlan(f"{file} breaks off", hint="is it whole?") from error
 
 
