@@ -16,7 +16,16 @@ from sqlalchemy import insert
 from benchmarks.nginx import served
 from carharvest.blobs import BlobStore
 from carharvest.catalog.runs import recorded_run
-from carharvest.catalog.schema import FailureRow, GroupRow, LabelRow, MemberRow, PhotoRow, SightingRow, VerdictRow
+from carharvest.catalog.schema import (
+    FailureRow,
+    GroupRow,
+    LabelRow,
+    MemberRow,
+    PhotoRow,
+    SightingRow,
+    StageMarkRow,
+    VerdictRow,
+)
 from carharvest.catalog.stock import opinions_changed
 from carharvest.catalog.store import open_catalog
 from carharvest.catalog.story import status
@@ -147,6 +156,9 @@ def fill(workspace: Path, photos: int) -> None:
                     if i % 20 < 2
                 ]  # fmt: skip
                 session.execute(insert(FailureRow), failures)
+        with catalog.writing() as session:
+            mark = {"stage": "brands", "key": "k", "last_sighting_id": photos, "run_id": run.id}
+            session.execute(insert(StageMarkRow), [mark])
 
 
 def status_of_a_million() -> None:

@@ -1,4 +1,4 @@
-"""The store of photos by content: `ab/cd/<sha256>.<ext>`, on disk before anything refers to it."""
+"""The store of photos by content: `ab/<sha256>.<ext>`, on disk before anything refers to it."""
 
 import errno
 import hashlib
@@ -27,7 +27,7 @@ class BlobStore:
 
     def path(self, sha256: str, ext: str) -> Path:
         """Where the blob is or would be."""
-        return self.root / sha256[:2] / sha256[2:4] / f"{sha256}.{ext}"
+        return self.root / sha256[:2] / f"{sha256}.{ext}"
 
     def put(self, data: bytes, sha256: str, ext: str, *, durable: bool = True) -> Path:
         """Writes temp + fsync + rename; a blob that is there with the same size is left alone.
@@ -55,11 +55,11 @@ class BlobStore:
 
     def __iter__(self) -> Iterator[Path]:
         """Every blob, in order of its name; temporary files are left out."""
-        return (p for p in sorted(self.root.glob("??/??/*")) if _BLOB_NAME.fullmatch(p.name))
+        return (p for p in sorted(self.root.glob("??/*")) if _BLOB_NAME.fullmatch(p.name))
 
     def leftovers(self) -> Iterator[Path]:
         """Temporary files that a killed run left behind."""
-        return (p for p in sorted(self.root.glob("??/??/*")) if p.name.startswith(_TEMPORARY))
+        return (p for p in sorted(self.root.glob("??/*")) if p.name.startswith(_TEMPORARY))
 
 
 def write_whole(target: Path, data: bytes, *, durable: bool = True) -> None:

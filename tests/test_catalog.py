@@ -1,13 +1,16 @@
 """The catalog: migrations, what it refuses, what it keeps."""
 
+import re
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from conftest import Place, jpeg
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from carharvest.blobs import BlobStore, file_sha256
 from carharvest.catalog import store
@@ -17,10 +20,35 @@ from carharvest.catalog.story import status
 from carharvest.errors import DamagedWorkspace, NewerCatalog, NotFound, WorkspaceLocked
 
 
-def test_the_migrations_make_the_tables_of_the_models(place: Place) -> None:
-    with place.catalog.reading() as session:
+def old_catalog(workspace: Path, revision: str) -> None:
+    """A catalog as an older program made it."""
+    workspace.mkdir()
+    config = Config()
+    config.set_main_option("script_location", str(Path(store.__file__).parent / "migrations"))
+    with create_engine(f"sqlite:///{workspace / 'catalog.db'}").begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+@pytest.mark.parametrize("revision", ["0001", "head"])
+def test_the_migrations_make_the_tables_of_the_models(tmp_path: Path, revision: str) -> None:
+    old_catalog(tmp_path / "old", revision)
+    with store.open_catalog(tmp_path / "old") as migrated, migrated.reading() as session:
         context = MigrationContext.configure(session.connection(), opts={"compare_type": False})
         assert compare_metadata(context, Base.metadata) == []
+        old = dict(session.execute(TABLES).all())
+    with store.open_catalog(tmp_path / "new", create=True) as made, made.reading() as session:
+        new = dict(session.execute(TABLES).all())
+    assert set(new) == set(old)
+    assert {name: columns(sql) for name, sql in new.items()} == {name: columns(sql) for name, sql in old.items()}
+
+
+TABLES = text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+
+
+def columns(sql: str) -> list[str]:
+    """The parts of a CREATE statement, in any order and spacing."""
+    return sorted(" ".join(part.replace('"', "").split()) for part in re.split(r"[(),]", sql))
 
 
 def test_the_program_knows_its_newest_migration() -> None:
@@ -77,7 +105,7 @@ def test_a_blob_is_named_after_its_bytes_and_written_once(tmp_path: Path) -> Non
     data = jpeg(1)
     sha256 = "ab" * 32
     path = blobs.put(data, sha256, "jpg")
-    assert path == tmp_path / "ab" / "ab" / f"{sha256}.jpg"
+    assert path == tmp_path / "ab" / f"{sha256}.jpg"
     before = path.stat().st_mtime_ns
     assert blobs.put(data, sha256, "jpg").stat().st_mtime_ns == before
     assert list(blobs) == [path]

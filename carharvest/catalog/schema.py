@@ -115,7 +115,10 @@ class SightingRow(Base):
 
 class FailureRow(Base):
     __tablename__ = "failures"
-    __table_args__ = (UniqueConstraint("source", "url", "version"),)
+    __table_args__ = (
+        UniqueConstraint("source", "url", "version"),
+        Index("ix_failures_reason", "reason", "retryable"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     source: Mapped[str]
     url: Mapped[str]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
+from carharvest.catalog.schema import Base
 from carharvest.errors import DamagedWorkspace, DiskFull, NewerCatalog, NotFound
 
 HEAD = "0002"  # the newest revision in migrations/versions; a test holds the two together
@@ -93,6 +94,10 @@ def _migrate(engine: Engine, path: Path) -> None:
         return
     if revision is None and set(tables) - {"alembic_version"}:
         raise DamagedWorkspace(f"{path} is not a carharvest catalog", hint="name another --workspace")
+    if revision is None:
+        with engine.execution_options(carharvest_writes=True).connect() as connection, connection.begin():
+            _make(connection)
+        return
 
     from alembic import command  # half a second that only a new or old catalog pays
     from alembic.config import Config
@@ -109,6 +114,20 @@ def _migrate(engine: Engine, path: Path) -> None:
     with engine.execution_options(carharvest_writes=True).connect() as connection, connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _make(connection: Connection) -> None:
+    """The tables of a new catalog, as the migrations would make them: a test compares the two."""
+    if "alembic_version" in inspect(connection).get_table_names():
+        return  # another process was quicker
+    Base.metadata.create_all(connection)
+    connection.execute(
+        text(
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+            "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+    )
+    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
 
 
 @contextmanager

@@ -123,7 +123,7 @@ def status(catalog: Catalog) -> Status:
             sightings=stock.sightings,
             size_bytes=stock.size_bytes,
             kept=None if looked is None else stock.photos - opinions.dropped,
-            new_since_normalize=_number(session, fresh),
+            new_since_normalize=stock.photos if looked is None else _number(session, fresh),
             brands=_brand_counts(opinions, stock.photos),
             drops=_most_first(opinions.drops),
             groups=_most_first(opinions.groups),

@@ -147,8 +147,8 @@ def clean(
 
 def _leftovers(root: Path) -> list[Path]:
     patterns = (
-        "blobs/??/??/.writing-*",
-        "thumbs/??/??/.writing-*",
+        "blobs/??/.writing-*",
+        "thumbs/??/.writing-*",
         "splits/.writing-*",
         "splits/.old-*",
         "cache/.writing-*",

@@ -17,8 +17,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_stock")),
     )
     op.create_index("ix_sightings_brand_asked", "sightings", ["brand_asked", "photo_id"])
+    op.create_index("ix_failures_reason", "failures", ["reason", "retryable"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_failures_reason", "failures")
     op.drop_index("ix_sightings_brand_asked", "sightings")
     op.drop_table("stock")
