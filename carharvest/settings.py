@@ -83,7 +83,7 @@ class DuplicateSettings(_Section):
     """A 64-bit pHash proposes, one of 256 bits and the colours decide. docs/curation.md shows how they were chosen."""
 
     radius_bits: int = Field(default=8, ge=0, le=12)  # of 64: pairs farther apart are not looked at
-    copy_detail_bits: int = Field(default=18, ge=0, le=128)  # of 256: at most this far is a copy
+    copy_detail_bits: int = Field(default=16, ge=0, le=128)  # of 256: at most this far is a copy
     shot_detail_bits: int = Field(default=40, ge=0, le=128)  # of 256: at most this far is the same shot
     copy_chroma: float = Field(default=6.0, ge=0)  # mean difference of Cb and Cr, 0-255; beyond, another colour
 

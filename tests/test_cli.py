@@ -220,7 +220,7 @@ def test_clean_lists_first_and_never_touches_photos(filled: Path) -> None:
     (workspace / "cache" / "big.npy").write_bytes(b"x" * 100_000)
     (workspace / "runs" / "r1" / "checkpoints").mkdir(parents=True)
     (workspace / "runs" / "r1" / "result.json").write_text("{}")
-    orphan = workspace / "blobs" / "ee" / "ee" / f"{'e' * 64}.jpg"
+    orphan = workspace / "blobs" / "ee" / f"{'e' * 64}.jpg"
     orphan.parent.mkdir(parents=True, exist_ok=True)
     orphan.write_bytes(b"nobody's")
     before = sorted((workspace / "blobs").rglob("*.jpg"))

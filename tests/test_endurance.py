@@ -112,6 +112,28 @@ def test_two_scrapes_at_once_both_finish_and_nothing_is_twice(tmp_path: Path, se
     assert carharvest_in(tmp_path, CARHARVEST_WORKSPACE=str(workspace))("verify").returncode == 0
 
 
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
+def test_a_harvest_that_hangs_on_a_server_stops_at_once_when_asked(
+    tmp_path: Path, server: FaultServer, blow: signal.Signals
+) -> None:
+    file, workspace = a_list(server, tmp_path, 20), tmp_path / "w"
+    file.write_text(file.read_text() + f"{server.origin}/stall\n" * 3)
+    server.answers["/stall"] = lambda _: lambda sock: time.sleep(40)
+    process = scrape(file, workspace)
+    deadline = time.monotonic() + 30
+    while server.asked["/stall"] < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(blow)
+    started = time.monotonic()
+    _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - started < 6
+    assert process.returncode == 130
+    assert b"goes on where it stopped" in errors
+    assert b"Traceback" not in errors
+    assert counted(workspace) == (20, 20, 20)
+
+
 def test_a_scrape_keeps_normalize_out_but_not_another_scrape(tmp_path: Path) -> None:
     from carharvest.catalog.runs import locked, shared
     from carharvest.errors import WorkspaceLocked

@@ -86,6 +86,26 @@ def test_all_asks_every_source_and_one_that_fails_stops_no_other(run: Run, loopb
     assert "warning: " in done.stderr
 
 
+def test_keys_are_in_no_output_not_even_with_debug(run: Run, loopback: Loopback, tmp_path: Path) -> None:
+    secrets = {"FLICKR_API_KEY": "flickr-secret-1", "PEXELS_API_KEY": "pexels-secret-2"}
+    secrets |= {"CARHARVEST_OPENVERSE__CLIENT_ID": "id-secret-3", "CARHARVEST_OPENVERSE__CLIENT_SECRET": "secret-4"}
+    here = {"CARHARVEST_FLICKR__URL": f"{loopback.origin}/rest"}
+    for status, body in ((500, b""), (200, b"<html>"), (200, b'{"stat": "fail", "code": 105, "message": "sorry"}')):
+        loopback.answers["/rest"] = lambda status=status, body=body: (status, {}, body)  # type: ignore[misc]
+        for source in ("flickr", "openverse", "pexels"):
+            done = run("scrape", source, "--brand", "BMW", "--debug", "--no-wait", **secrets, **here)
+            assert done.returncode not in (0, 1), done.stderr
+            for secret in secrets.values():
+                assert secret not in done.stdout + done.stderr
+    gone = run(
+        "scrape", "flickr", "--brand", "BMW", "--debug", **secrets, CARHARVEST_FLICKR__URL="http://127.0.0.1:9/r"
+    )
+    assert "Traceback" in gone.stderr
+    assert "flickr-secret-1" not in gone.stderr
+    kept = b"".join(file.read_bytes() for file in (tmp_path / "datasets").rglob("*") if file.is_file())
+    assert not any(secret.encode() in kept for secret in secrets.values())
+
+
 def test_a_filter_of_licences_holds(run: Run) -> None:
     done = run("scrape", "openverse", "--brand", "BMW", "--license", "CC0", "--json")
     assert json.loads(done.stdout)["candidates"] == 2, done.stderr
