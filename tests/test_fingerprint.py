@@ -9,7 +9,7 @@ import pytest
 from conftest import jpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter, ImageOps, features
 
 from carharvest.harvest.fingerprint import decode
 from carharvest.harvest.hashes import detail_hash, hashed_light, mirror_hashes
@@ -104,6 +104,35 @@ def test_odd_modes_decode(mode: str) -> None:
 )
 def test_the_extension_follows_the_content(kind: str, ext: str) -> None:
     assert decode(file_of(picture(8), kind), max_pixels=MAX_PIXELS).fingerprint.ext == ext
+
+
+def test_mpo_avif_and_a_palette_with_alpha_decode() -> None:
+    both = decode(
+        file_of(picture(8), "MPO", save_all=True, append_images=[picture(9)]), max_pixels=MAX_PIXELS
+    ).fingerprint
+    alone = decode(file_of(picture(8), "JPEG"), max_pixels=MAX_PIXELS).fingerprint
+    assert (both.format, both.ext, both.frames) == ("MPO", "jpg", 2)
+    assert both.phash == alone.phash
+    see_through = picture(8).convert("RGBA")
+    see_through.putalpha(0)
+    plain = decode(file_of(see_through.quantize(), "PNG"), max_pixels=MAX_PIXELS).fingerprint
+    assert plain.brightness > 0.99  # transparency is white, as people see it
+    if not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    avif = decode(file_of(picture(8), "AVIF"), max_pixels=MAX_PIXELS).fingerprint
+    assert (avif.ext, (avif.phash ^ alone.phash).bit_count() <= 6) == ("avif", True)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_comes_out_upright(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.open(io.BytesIO(file_of(picture(4), "JPEG", exif=exif, quality=95)))
+    upright = decode(file_of(ImageOps.exif_transpose(stored), "PNG"), max_pixels=MAX_PIXELS).fingerprint
+    for kind in ("JPEG", "WEBP"):
+        found = decode(file_of(picture(4), kind, exif=exif, quality=95), max_pixels=MAX_PIXELS).fingerprint
+        assert (found.width_px, found.height_px) == (upright.width_px, upright.height_px)
+        assert (found.phash ^ upright.phash).bit_count() <= 4
 
 
 def test_several_frames_are_noted_and_the_first_is_taken() -> None:

@@ -134,7 +134,7 @@ def _bring(
 
 def _bar(move: Callable[..., None], harvest: Harvest, asking: Asking) -> Callable[[HarvestSummary], None]:
     limits = [ask.limit for ask in harvest.asks]
-    expected = sum(limit for limit in limits if limit) if all(limits) else None
+    expected = sum(limit for limit in limits if limit) if all(limits) else 0  # else what the source gave so far
 
     def show(summary: HarvestSummary) -> None:
         done = summary.new + summary.known + summary.failed
@@ -145,7 +145,7 @@ def _bar(move: Callable[..., None], harvest: Harvest, asking: Asking) -> Callabl
             text = f"{asking.at.source.name}: {asking.at.query.text or 'pictures'}"
         if len(harvest.asks) > 1:
             text += f" ({asking.number:,}/{len(harvest.asks):,})"
-        move(done, total=max(expected, done) if expected else None, text=text, note=note)
+        move(done, total=max(expected, done, summary.candidates) or None, text=text, note=note)
 
     return show
 
