@@ -35,7 +35,7 @@ def a_list(server: FaultServer, folder: Path, count: int) -> Path:
     """A file with the addresses of so many different photos."""
     for number in range(count):
         path = f"/{number}.jpg"
-        server.answers[path] = lambda _, number=number: answer(jpeg(number, (96, 72)), Connection="keep-alive")  # type: ignore[misc]
+        server.answers[path] = lambda _, number=number: answer(jpeg(number, (96, 72)), Connection="keep-alive")
     file = folder / "list.txt"
     file.write_text("".join(f"{server.origin}/{number}.jpg\n" for number in range(count)))
     return file
@@ -165,11 +165,11 @@ def test_a_photo_that_kills_its_decoder_is_a_row(tmp_path: Path, server: FaultSe
     class Doomed(LastingProcesses):
         """Its processes die of one photo, as of a fault in a decoder."""
 
-        def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        def submit(self, fn, /, *args, **kwargs):
             return super().submit(_die if args[0] == jpeg(7) else fn, *args, **kwargs)
 
     for number in range(12):
-        server.answers[f"/{number}.jpg"] = lambda _, number=number: answer(jpeg(number))  # type: ignore[misc]
+        server.answers[f"/{number}.jpg"] = lambda _, number=number: answer(jpeg(number))
     place: Place = place_at(tmp_path / "w", server.origin)
     candidates = [Candidate("test", WebAddress(f"{server.origin}/{number}.jpg")) for number in range(12)]
     from carharvest.catalog.runs import recorded_run

@@ -51,7 +51,7 @@ def failures(place: Place) -> dict[str, tuple[str, bool]]:
 
 def test_every_fault_is_a_row_and_the_others_go_through(faulty: Place, server: FaultServer) -> None:
     for number in range(20):
-        server.answers[f"/good{number}.jpg"] = lambda count, number=number: answer(jpeg(number))  # type: ignore[misc]
+        server.answers[f"/good{number}.jpg"] = lambda count, number=number: answer(jpeg(number))
     good = [at(server, f"/good{number}.jpg") for number in range(20)]
     bad = [at(server, path) for path in FAULTS]
     mixed = [candidate for pair in zip(bad, good * 2, strict=False) for candidate in pair]
@@ -242,7 +242,7 @@ def test_a_trusted_origin_is_trusted_to_the_port(server: FaultServer) -> None:
 
 def test_connections_are_kept(server: FaultServer) -> None:
     for number in range(10):
-        server.answers[f"/{number}.jpg"] = lambda count, number=number: answer(jpeg(number), Connection="keep-alive")  # type: ignore[misc]
+        server.answers[f"/{number}.jpg"] = lambda count, number=number: answer(jpeg(number), Connection="keep-alive")
     fetcher = Fetcher(10**6, 3, "tests", allow_private_hosts=True)
     for number in range(10):
         assert fetcher.get(f"{server.origin}/{number}.jpg") == jpeg(number)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def openverse(loopback: Loopback) -> Callable[[], tuple[int, dict[str, str], byt
         entries = []
         for number, license_ in enumerate(("cc0", "by", "cc0")):
             path = f"/photo/{asked}-{number}.jpg"
-            loopback.answers[path] = lambda path=path: (200, {}, jpeg(abs(hash(path)) % 10_000))  # type: ignore[misc]
+            loopback.answers[path] = lambda path=path: (200, {}, jpeg(zlib.crc32(path.encode())))
             entries.append({"url": loopback.origin + path, "title": f"{asked} {number}", "license": license_})
         page = {"result_count": 3, "page_count": 1, "page_size": 20, "page": 1, "results": entries}
         return 200, {}, json.dumps(page).encode()
@@ -91,7 +92,7 @@ def test_keys_are_in_no_output_not_even_with_debug(run: Run, loopback: Loopback,
     secrets |= {"CARHARVEST_OPENVERSE__CLIENT_ID": "id-secret-3", "CARHARVEST_OPENVERSE__CLIENT_SECRET": "secret-4"}
     here = {"CARHARVEST_FLICKR__URL": f"{loopback.origin}/rest"}
     for status, body in ((500, b""), (200, b"<html>"), (200, b'{"stat": "fail", "code": 105, "message": "sorry"}')):
-        loopback.answers["/rest"] = lambda status=status, body=body: (status, {}, body)  # type: ignore[misc]
+        loopback.answers["/rest"] = lambda status=status, body=body: (status, {}, body)
         for source in ("flickr", "openverse", "pexels"):
             done = run("scrape", source, "--brand", "BMW", "--debug", "--no-wait", **secrets, **here)
             assert done.returncode not in (0, 1), done.stderr
@@ -159,7 +160,7 @@ def test_the_source_of_the_docs_works_as_it_stands(tmp_path: Path, loopback: Loo
     (about / "entry_points.txt").write_text(f"[carharvest.sources]\ndealer = {entry}\nbing = evil:make\n")
     (tmp_path / "carharvest.toml").write_text(f'[sources.dealer]\nurl = "{loopback.origin}/stock"\n')
     for number in (1, 2):
-        loopback.answers[f"/{number}.jpg"] = lambda number=number: (200, {}, jpeg(number))  # type: ignore[misc]
+        loopback.answers[f"/{number}.jpg"] = lambda number=number: (200, {}, jpeg(number))
 
     def stock() -> tuple[int, dict[str, str], bytes]:
         number = 2 if "page=2" in loopback.asked[-1] else 1

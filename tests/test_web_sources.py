@@ -1,6 +1,5 @@
 """Every source of the web against a loopback server that answers in its documented shape."""
 
-import gzip
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,14 +9,12 @@ import pytest
 from conftest import Loopback
 
 from carharvest.errors import (
-    BadPlan,
     CarharvestError,
     EmptyResult,
     MissingKey,
     NoNetwork,
     QuotaSpent,
     SourceFailed,
-    UnknownBrand,
     UnknownSource,
     WrongKey,
 )
@@ -25,7 +22,6 @@ from carharvest.records import Candidate, Query, WebAddress
 from carharvest.settings import Settings
 from carharvest.sources.base import Desk, Source, licensed
 from carharvest.sources.registry import configured_sources, make_source, source_names
-from carharvest.sources.urls import UrlsSource
 
 BMW = Query("BMW car", "BMW")
 KEY = "flickr-secret-123"
@@ -36,7 +32,7 @@ def desk(folder: Path, loopback: Loopback, **more: object) -> Desk:
     settings = Settings(
         workspace=folder,
         flickr={"url": f"{here}/rest"},
-        openverse={"url": here, **more.pop("openverse", {})},  # type: ignore[dict-item]
+        openverse={"url": here, **more.pop("openverse", {})},
         commons={"url": f"{here}/w/api.php"},
         bing={"url": here, "delay_s": 0},
         google={"url": here, "delay_s": 0},
@@ -107,7 +103,7 @@ def test_openverse_is_asked_once_a_second(tmp_path: Path, loopback: Loopback) ->
         clock[0] += seconds
 
     source = make_source("openverse", desk(tmp_path, loopback))
-    source.api.quota.nap, source.api.quota.now = nap, lambda: clock[0]  # type: ignore[attr-defined]
+    source.api.quota.nap, source.api.quota.now = nap, lambda: clock[0]
     loopback.answers["/v1/images/"] = lambda: (200, {}, openverse_page(int(asked(loopback)["page"]), 4))
     of(source)
     assert naps == [1.0, 1.0, 1.0]
@@ -371,7 +367,7 @@ def test_a_passing_fault_is_waited_out_once_the_source_has_answered(tmp_path: Pa
     )
     loopback.answers["/v1/images/"] = lambda: next(answers)
     source = make_source("openverse", desk(tmp_path, loopback))
-    source.api.quota.nap = lambda seconds: None  # type: ignore[attr-defined]
+    source.api.quota.nap = lambda seconds: None
     assert len(of(source)) == 2
 
 
@@ -421,71 +417,3 @@ def test_only_wanted_licences_pass() -> None:
     every = [Candidate("x", WebAddress(f"https://x/{id_}"), license=id_) for id_ in ("by", "cc0", "")]
     assert [c.license for c in licensed(every, frozenset({"cc0", ""}))] == ["cc0", ""]
     assert len(list(licensed(every, frozenset()))) == 3
-
-
-# --- urls ------------------------------------------------------------------------------------------------------------
-
-
-def brand_key(name: str) -> str:
-    if name.lower() in {"bmw", "beemer"}:
-        return "BMW"
-    raise UnknownBrand(name)
-
-
-CSV = (
-    "\ufeffImage URL;Make;Title;Licence;Author;View;Ignored\n"
-    'https://x.example/1.jpg;Beemer;"red; fast";CC BY 2.0;Zoë;rear;z\n'
-    "\n"
-    ";BMW;no address;;;;\n"
-    "file:///etc/passwd;Skodilac;odd;;;;\n"
-)
-
-
-def test_a_csv_s_columns_are_found_by_many_names(tmp_path: Path) -> None:
-    file = tmp_path / "list.csv"
-    file.write_text(CSV, encoding="utf-8")
-    first, second = UrlsSource(file, brand_key).candidates(Query("", "AUDI"), limit=None)
-    assert (first.url, first.brand_asked, first.title) == ("https://x.example/1.jpg", "BMW", "red; fast")
-    assert (first.license, first.license_url) == ("by", "https://creativecommons.org/licenses/by/2.0/")
-    assert (first.author, first.view_asked) == ("Zoë", "rear")
-    assert isinstance(second.place, WebAddress)  # which the download refuses: only http and https
-    assert (second.brand_asked, second.title) == ("AUDI", "Skodilac odd")
-
-
-def test_text_jsonl_parquet_and_packed_lists_say_the_same(tmp_path: Path) -> None:
-    import pandas as pd
-
-    rows = [{"url": f"https://x.example/{n}.jpg", "brand": "bmw"} for n in range(5)]
-    (tmp_path / "a.txt").write_text("# a comment\n" + "\n\n".join(row["url"] for row in rows))
-    lines = "\n".join(json.dumps(row) for row in rows)
-    (tmp_path / "b.jsonl").write_text(lines)
-    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
-    pd.DataFrame(rows).to_csv(tmp_path / "d.tsv", sep="\t", index=False)
-    files = ["a.txt", "b.jsonl", "c.jsonl.gz", "d.tsv"]
-    pytest.importorskip("pyarrow", reason="Parquet needs the extra `parquet`")
-    pd.DataFrame(rows).to_parquet(tmp_path / "e.parquet")
-    for name in [*files, "e.parquet"]:
-        found = list(UrlsSource(tmp_path / name, brand_key).candidates(Query("", "BMW"), limit=None))
-        assert [c.url for c in found] == [row["url"] for row in rows], name
-        assert {c.brand_asked for c in found} == {"BMW"}, name
-    assert len(list(UrlsSource(tmp_path / "b.jsonl", brand_key).candidates(BMW, limit=2))) == 2
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "says"),
-    [
-        ("a.csv", b"brand,price\nBMW,1\n", "no column `url`"),
-        ("b.jsonl", b'{"url": "https://x"}\nnot json\n', "line 2"),
-        ("c.jsonl", b"[1]\n", "line 1"),
-        ("d.parquet", b"PAR0", "no Parquet"),
-        ("e.txt.gz", b"\x1f\x8b broken", "breaks off|cannot be read"),
-        ("missing.txt", None, "cannot be read"),
-    ],
-)
-def test_a_list_that_cannot_be_read_is_named_with_its_place(
-    tmp_path: Path, name: str, content: bytes | None, says: str
-) -> None:
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(BadPlan, match=says):
-        list(UrlsSource(tmp_path / name, brand_key).candidates(BMW, limit=None))

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pydantic import SecretStr
+
 from carharvest.brands import Brand
+from carharvest.errors import MissingKey
 from carharvest.records import VIEW_WORDS, Candidate, Query, View
 from carharvest.settings import Settings
 from carharvest.sources.quota import Countdown, Quota, Window
@@ -57,6 +60,13 @@ class Desk:
         session = cached_session(self.cache_file, self.settings.user_agent)
         hint = key_hint or "the source may be closed to you"
         return Api(name, session, self.quota(name, *windows), documented, key_hint=hint, fresh=self.fresh)
+
+    def key(self, secret: SecretStr | None, variable: str, where: str) -> str:
+        """The API key. Raises MissingKey, which tells where to get one."""
+        key = secret.get_secret_value().strip() if secret else ""
+        if not key:
+            raise MissingKey(f"{variable} is not set", hint=f"get one at {where}, then: export {variable}=…")
+        return key
 
     def options(self, name: str) -> Mapping[str, Any]:
         """The table [sources.NAME] of carharvest.toml: for sources that are not ours."""

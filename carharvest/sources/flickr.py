@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from carharvest.errors import CarharvestError, MissingKey, SourceFailed, WrongKey
+from carharvest.errors import CarharvestError, SourceFailed, WrongKey
 from carharvest.licenses import license_id
 from carharvest.records import Candidate, Query, WebAddress
 from carharvest.sources.api import Api, text_of
@@ -24,13 +24,7 @@ _BAD_KEY = 100  # documentation of flickr.photos.search, "Invalid API Key"
 
 def make(desk: Desk) -> "FlickrSource":
     """Raises MissingKey."""
-    secret = desk.settings.flickr_api_key
-    key = secret.get_secret_value().strip() if secret else ""
-    if not key:
-        raise MissingKey(
-            "FLICKR_API_KEY is not set",
-            hint="get one at https://www.flickr.com/services/apps/create/, then: export FLICKR_API_KEY=…",
-        )
+    key = desk.key(desk.settings.flickr_api_key, "FLICKR_API_KEY", "https://www.flickr.com/services/apps/create/")
     api = desk.api("flickr", LIMIT, documented=lambda page: page.get("stat") in {"ok", "fail"}, key_hint=_KEY_HINT)
     api.refusal = _refusal
     return FlickrSource(key, api, desk.settings.flickr.url, desk.licenses)

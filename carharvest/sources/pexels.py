@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from carharvest.errors import MissingKey, SourceFailed
+from carharvest.errors import SourceFailed
 from carharvest.licenses import LICENSES
 from carharvest.records import Candidate, Query, WebAddress
 from carharvest.sources.api import Api, text_of
@@ -26,13 +26,7 @@ def is_documented(page: Mapping[str, Any]) -> bool:
 
 def make(desk: Desk) -> "PexelsSource":
     """Raises MissingKey."""
-    secret = desk.settings.pexels_api_key
-    key = secret.get_secret_value().strip() if secret else ""
-    if not key:
-        raise MissingKey(
-            "PEXELS_API_KEY is not set",
-            hint="get a free key at https://www.pexels.com/api/, then: export PEXELS_API_KEY=…",
-        )
+    key = desk.key(desk.settings.pexels_api_key, "PEXELS_API_KEY", "https://www.pexels.com/api/ (free)")
     api = desk.api("pexels", LIMIT, documented=is_documented, key_hint=_KEY_HINT)
     return PexelsSource(key, api, base_url=desk.settings.pexels.url)
 
