@@ -58,6 +58,18 @@ def reduced(data: bytes, *, max_pixels: int) -> Reduced:
 
     Raises UnusablePicture with reason `not-a-picture`, `too-many-pixels` or `damaged`.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about odd metadata, and about sizes, which are checked here
+        return _reduced(data, max_pixels)
+
+
+def draft_size(width: int, height: int) -> tuple[int, int]:
+    """The least size at which a thumbnail needs a picture decoded: its longest side at 256 px."""
+    longest = max(width, height)
+    return -(-THUMBNAIL_PX * width // longest), -(-THUMBNAIL_PX * height // longest)
+
+
+def _reduced(data: bytes, max_pixels: int) -> Reduced:
     image = _opened(data)
     width, height = image.size
     if width * height > max_pixels:
@@ -77,17 +89,9 @@ def reduced(data: bytes, *, max_pixels: int) -> Reduced:
     return Reduced(upright, image_format, width, height, orientation, frames)
 
 
-def draft_size(width: int, height: int) -> tuple[int, int]:
-    """The least size at which a thumbnail needs a picture decoded: its longest side at 256 px."""
-    longest = max(width, height)
-    return -(-THUMBNAIL_PX * width // longest), -(-THUMBNAIL_PX * height // longest)
-
-
 def _opened(data: bytes) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about odd metadata, and about sizes, which are checked above
-            return Image.open(io.BytesIO(data), formats=_OPENERS)
+        return Image.open(io.BytesIO(data), formats=_OPENERS)
     except UnidentifiedImageError:
         raise UnusablePicture("not-a-picture", f"the bytes are {_kind(data)}") from None
     except Image.DecompressionBombError as error:
