@@ -1,8 +1,10 @@
 """Fixtures: loopback servers, workspaces filled from the sample gallery, the command line, the real photos."""
 
 import io
+import ipaddress
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +13,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 # Test workers share the cores; threads of torch that wait for each other by spinning take ten times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,6 +26,7 @@ from carharvest.blobs import BlobStore
 from carharvest.catalog.runs import recorded_run
 from carharvest.catalog.store import Catalog, open_catalog
 from carharvest.engine import local_threads
+from carharvest.harvest import connect as connect_module
 from carharvest.harvest.http import Fetcher
 from carharvest.harvest.keep import Stores
 from carharvest.harvest.loop import Pace, harvest
@@ -37,6 +41,23 @@ SHARED = ROOT.parent / "shared"
 
 Answer = tuple[int, dict[str, str], bytes]
 QUICK = Pace(backoff_s=0.01)
+
+
+@pytest.fixture(autouse=True)
+def no_packet_leaves(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The download may connect to this machine only: a connect to any other address fails the test that made it."""
+    strays: list[str] = []
+    connect = connect_module.create_connection
+
+    def watched(address: tuple[str, int], *rest: Any, **more: Any) -> socket.socket:
+        if not ipaddress.ip_address(address[0].partition("%")[0]).is_loopback:
+            strays.append(address[0])
+            raise OSError("the tests stay on this machine")
+        return connect(address, *rest, **more)
+
+    monkeypatch.setattr(connect_module, "create_connection", watched)
+    yield
+    assert strays == []
 
 
 @dataclass

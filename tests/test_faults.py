@@ -107,6 +107,23 @@ def test_a_server_that_answers_each_request_differently_gives_one_photo(faulty: 
     assert (now.photos, now.sightings, server.asked["/moody"]) == (2, 2, 1)
 
 
+def chunked(*parts: bytes, ends: bool = True) -> bytes:
+    body = b"".join(f"{len(part):x}\r\n".encode() + part + b"\r\n" for part in parts)
+    head = answer(b"", Content_Length="", Transfer_Encoding="chunked")
+    return head + body + (b"0\r\n\r\n" if ends else b"")
+
+
+def test_a_picture_without_a_length_is_taken_or_found_damaged(faulty: Place, server: FaultServer) -> None:
+    photos = [jpeg(number) for number in range(4)]
+    server.answers["/whole"] = lambda count: answer(photos[0], Content_Length="")
+    server.answers["/cut"] = lambda count: answer(photos[1][:-2000], Content_Length="")
+    server.answers["/chunks"] = lambda count: chunked(photos[2][:3000], photos[2][3000:])
+    server.answers["/chunks-cut"] = lambda count: chunked(photos[3][:3000], ends=False)
+    paths = ["/whole", "/cut", "/chunks", "/chunks-cut"]
+    assert faulty.harvest([at(server, path) for path in paths], PACE).new == 2
+    assert failures(faulty) == {"cut": ("damaged", False), "chunks-cut": ("broken-off", True)}
+
+
 @pytest.mark.parametrize("path", ["/škoda octavia/фото.jpg", "/" + "x" * 2000 + ".jpg", "/a%20b.jpg?q=ü&z=1#part"])
 def test_odd_addresses_are_fetched(faulty: Place, server: FaultServer, path: str) -> None:
     assert faulty.harvest([at(server, path)], PACE).new == 1

@@ -2,12 +2,14 @@
 
 import json
 import re
+import shlex
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, Loopback, Run, carharvest_in, jpeg
+from test_readme import commands_of
 
 from carharvest.brands import load_brands
 from carharvest.errors import BadPlan, BadSettings, EmptyResult, MissingKey
@@ -138,6 +140,20 @@ def test_a_plan_that_makes_no_sense_is_named(tmp_path: Path, text: str, says: st
     (tmp_path / "p.toml").write_text(text)
     with pytest.raises(BadPlan, match=says):
         read_plan(tmp_path / "p.toml")
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_docs_work(run: Run, tmp_path: Path, loopback: Loopback) -> None:
+    loopback.answers["/1.jpg"] = lambda: (200, {}, jpeg(1))
+    (tmp_path / "list.csv").write_text(f"url,brand,license\n{loopback.origin}/1.jpg,BMW,CC BY 4.0\n")
+    (tmp_path / "harvest.toml").write_text('brands = ["BMW"]\nsources = ["openverse"]\n')
+    commands = commands_of("docs/harvesting.md")
+    assert len(commands) >= 5
+    for command in commands:
+        if command.startswith("carharvest attribution"):
+            assert run("normalize").returncode == 0
+        done = run(*shlex.split(command)[1:], CARHARVEST_HARVEST__ALLOW_PRIVATE_HOSTS="true")
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
 def test_the_plan_of_the_docs_is_one(tmp_path: Path) -> None:
