@@ -70,8 +70,8 @@ class _Request:
 class Fetcher:
     """Downloads with limits, from many threads at once. `trusted_origins` may be private addresses.
 
-    `timeout_s` bounds a picture from the first lookup to the last byte, redirects included, however slowly
-    bytes drip in; `connect_s` bounds a connect, `read_s` the silence between two bytes.
+    `timeout_s` bounds a picture to its last byte, redirects included, however slowly bytes drip in (a lookup of a name
+    that hangs is the system's to end); `connect_s` bounds a connect, `read_s` the silence between two bytes.
     """
 
     max_bytes: int

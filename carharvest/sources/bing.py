@@ -20,7 +20,7 @@ MAX_RESULTS = 1000  # Bing repeats itself beyond; icrawler 0.6.10, BingImageCraw
 _PER_PAGE = 20  # icrawler's feeder moves on by 20
 
 
-class MetadataParser(BingParser):  # type: ignore[misc]
+class MetadataParser(BingParser):  # type: ignore[misc]  # icrawler has no types
     """icrawler's parser, and what it leaves out: pages, titles, and pictures that are no .jpg. Always a list."""
 
     def parse(self, response: requests.Response, **_: Any) -> list[dict[str, str]]:

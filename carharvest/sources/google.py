@@ -34,7 +34,7 @@ _SHELL = re.compile(r"enablejs|enable javascript|<noscript>", re.IGNORECASE)
 _CONSENT = re.compile(r"consent\.google\.|before you continue", re.IGNORECASE)
 
 
-class PictureParser(GoogleParser):  # type: ignore[misc]
+class PictureParser(GoogleParser):  # type: ignore[misc]  # icrawler has no types
     """Finds the pictures of a result page; no pictures give an empty list, never None."""
 
     def parse(self, response: requests.Response, **_: Any) -> list[dict[str, str]]:

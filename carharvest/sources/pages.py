@@ -21,7 +21,7 @@ _TIMEOUT_S = (10, 30)
 _USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
 
-class OriginSession(Session):  # type: ignore[misc]
+class OriginSession(Session):  # type: ignore[misc]  # icrawler has no types
     """icrawler's session; what its feeders ask of `home` goes to `origin`."""
 
     def __init__(self, home: str, origin: str) -> None:
