@@ -113,6 +113,12 @@ class DamagedWorkspace(CarharvestError):
     exit_code = 19
 
 
+class UnknownStage(CarharvestError):
+    """A stage of normalize that does not exist."""
+
+    exit_code = 23
+
+
 class UnknownSource(CarharvestError):
     """A source that nobody has registered."""
 

@@ -21,6 +21,9 @@ VIEW_WORDS: dict[View, str] = {
     "rear-right": "back right",
 }
 PARTS: tuple[Part, ...] = ("train", "val", "test")
+PERSON = "person"  # in the place of a stage: a person's word, which outranks every stage's
+# Reasons to drop that are about the brand: where a person has named the brand, they are settled.
+ABOUT_BRAND = ("no-brand", "brand-conflict", "copies-disagree", "wrong-brand")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,10 @@ class Fingerprint:
     brightness: float  # mean luma, 0-1
     contrast: float  # standard deviation of luma, 0-1
     blur_var: float  # variance of the Laplacian of 8-bit luma at thumbnail scale; low is blurred
+    mode: str = ""  # Pillow's name of how the file stores pixels: RGB, L, P, CMYK, I;16 …
+    entropy_bits: float = 8.0  # of the histogram of luma, 0-8
+    colour: float = 128.0  # mean distance of Cb and Cr from grey, 0-128
+    border: float = 0.0  # share of width or height taken by rows or columns of one colour at the edges, 0-1
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +189,8 @@ class Photo:
     fingerprint: Fingerprint
     sightings: tuple[Sighting, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # kind -> values, earlier stages' first
-    drops: tuple[str, ...] = ()  # reasons for which earlier stages would drop it
+    drops: tuple[str, ...] = ()  # reasons for which earlier stages would drop it, unless a person keeps it
+    kept_by_person: bool = False
 
     @property
     def area_px(self) -> int:
@@ -222,12 +230,35 @@ class Membership:
     group_key: str
     relation: Relation
     of_photo_id: int
-    distance_bits: int  # of the 64-bit hashes
-    detail_bits: int  # of the 256-bit hashes
-    transform: str  # "none", "mirrored", "flipped" or "rotated": how the other one has to be turned to match
+    evidence: Evidence = field(default_factory=dict)  # of the tie between the two
 
 
-Opinion = Verdict | Label | Membership
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """Two photos that look alike, and how much: a fact about pixels, whatever becomes of them.
+
+    Found by hashes (`distance_bits`, `detail_bits`) or by local features (`inliers`, `inlier_share`, `light`).
+    """
+
+    photo_id: int
+    other_id: int  # greater than photo_id
+    transform: str  # "none", "mirrored", "flipped" or "rotated": how the one has to be turned to match the other
+    chroma: float  # mean difference of Cb and Cr, 0-255
+    distance_bits: int | None = None  # of the 64-bit hashes
+    detail_bits: int | None = None  # of the 256-bit hashes
+    inliers: int | None = None  # matched features that agree on one affine map
+    inlier_share: float | None = None  # of all matches
+    light: float | None = None  # correlation of light, -1 to 1, where the one laid over the other covers it
+
+    @property
+    def evidence(self) -> Evidence:
+        """What was measured, without what was not."""
+        measured = {name: getattr(self, name) for name in _MEASURED}
+        return {"transform": self.transform} | {name: value for name, value in measured.items() if value is not None}
+
+
+_MEASURED = ("distance_bits", "detail_bits", "inliers", "inlier_share", "light", "chroma")
+Opinion = Verdict | Label | Membership | Tie
 
 
 @dataclass(frozen=True, slots=True)

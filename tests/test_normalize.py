@@ -3,7 +3,7 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,15 +18,17 @@ from carharvest.catalog.opinions import last_sighting_id
 from carharvest.catalog.runs import recorded_run
 from carharvest.catalog.schema import LabelRow, SightingRow, VerdictRow
 from carharvest.catalog.store import Catalog, open_catalog
+from carharvest.catalog.ties import Prints
 from carharvest.normalize.base import StageSummary, normalize
 from carharvest.normalize.brands import BrandsStage
 from carharvest.normalize.duplicates import DuplicatesStage
 from carharvest.normalize.hamming import near_pairs
+from carharvest.normalize.hashes import HashesStage
 from carharvest.normalize.names import NamesStage
 from carharvest.normalize.rename import random_name
 from carharvest.normalize.stages import all_stages
 from carharvest.normalize.views import ViewsStage
-from carharvest.records import Fingerprint, Label, Membership, Photo, Sighting, Verdict
+from carharvest.records import Fingerprint, Label, Membership, Opinion, Photo, Sighting, Tie, Verdict
 from carharvest.settings import DuplicateSettings, Settings, load_settings
 
 MAPPING = load_brands()
@@ -43,7 +45,7 @@ def photo(id_: int = 1, *sightings: Sighting, **changes: object) -> Photo:
 
 def run_stages(catalog: Catalog, chosen: Settings | None = None) -> dict[str, StageSummary]:
     with recorded_run(catalog, "normalize", {}, 0) as run:
-        summaries = normalize(catalog, all_stages(chosen or load_settings(), MAPPING), run_id=run.id)
+        summaries = normalize(catalog, all_stages(chosen or load_settings(), MAPPING, catalog), run_id=run.id)
     return {summary.stage: summary for summary in summaries}
 
 
@@ -135,7 +137,7 @@ def test_of_a_picture_and_its_copies_one_is_kept(
 def test_a_second_run_looks_at_nothing(filled: Path) -> None:
     with open_catalog(filled / "datasets") as catalog:
         assert {stage: s.looked_at for stage, s in run_stages(catalog).items()} == dict.fromkeys(
-            ["names", "brands", "views", "quality", "duplicates", "rename"], 0
+            ["names", "brands", "views", "quality", "hashes", "duplicates", "rename"], 0
         )
 
 
@@ -234,6 +236,9 @@ def test_near_pairs_are_exactly_those_of_brute_force(left: np.ndarray, right: np
     distances = np.bitwise_count(left[:, None] ^ right[None, :]).astype(int)
     expected = [[int(i), int(j), int(distances[i, j])] for i, j in zip(*np.nonzero(distances <= radius), strict=True)]
     assert near_pairs(left, right, radius).tolist() == expected
+    among = np.bitwise_count(left[:, None] ^ left[None, :]).astype(int)
+    own = [[int(i), int(j), int(among[i, j])] for i, j in zip(*np.nonzero(among <= radius), strict=True) if i < j]
+    assert near_pairs(left, None, radius).tolist() == own
 
 
 def test_a_radius_out_of_range_is_refused() -> None:
@@ -243,6 +248,34 @@ def test_a_radius_out_of_range_is_refused() -> None:
 
 
 RADII = DuplicateSettings()
+
+
+def ties_of(photos: Sequence[Photo]) -> list[Tie]:
+    """What the stage `hashes` finds among photos that are all new."""
+    by_id = {p.id: p.fingerprint for p in photos}
+
+    def prints_of(ids: Sequence[int]) -> Prints:
+        chosen = [by_id[i] for i in ids]
+        names = {"none": "phash", "mirrored": "phash_mirrored", "flipped": "phash_flipped", "rotated": "phash_rotated"}
+        return Prints(
+            np.array(ids),
+            {t: np.array([getattr(p, name) for p in chosen], np.uint64) for t, name in names.items()},
+            np.array([list(p.detail_hash) for p in chosen], np.uint8),
+            np.array([list(p.chroma) for p in chosen], np.uint8),
+        )
+
+    ids = sorted(by_id)
+    known = np.array(ids, np.int64), np.array([by_id[i].phash for i in ids], np.uint64)
+    return list(HashesStage(RADII, lambda: known, prints_of).run(photos))
+
+
+def duplicates(photos: Sequence[Photo]) -> list[Opinion]:
+    found = ties_of(photos)
+
+    def among(ids: Collection[int]) -> list[Tie]:
+        return [t for t in found if t.photo_id in ids and t.other_id in ids]
+
+    return list(DuplicatesStage(RADII, among).run(photos))
 
 
 def prints(rows: Sequence[tuple[set[int], int, int]]) -> list[Photo]:
@@ -263,7 +296,7 @@ def prints(rows: Sequence[tuple[set[int], int, int]]) -> list[Photo]:
 def test_every_dropped_photo_is_a_copy_of_its_keeper_itself(rows: list[tuple[set[int], int, int]]) -> None:
     photos = prints(rows)
     by_sha = {p.sha256: p for p in photos}
-    opinions = list(DuplicatesStage(RADII).run(photos))
+    opinions = duplicates(photos)
     dropped = {o.photo_id: o for o in opinions if isinstance(o, Verdict)}
     for verdict in dropped.values():
         keeper = by_sha[str(verdict.evidence["keeper"])]
@@ -286,9 +319,7 @@ def test_every_dropped_photo_is_a_copy_of_its_keeper_itself(rows: list[tuple[set
 def test_the_keeper_is_the_largest_then_the_sharpest_then_the_first() -> None:
     def kept(rows: Sequence[tuple[set[int], int, int]]) -> set[int]:
         photos = prints(rows)
-        return {p.id for p in photos} - {
-            o.photo_id for o in DuplicatesStage(RADII).run(photos) if isinstance(o, Verdict)
-        }
+        return {p.id for p in photos} - {o.photo_id for o in duplicates(photos) if isinstance(o, Verdict)}
 
     assert kept([(set(), 100, 50), (set(), 200, 10), (set(), 100, 90)]) == {2}
     assert kept([(set(), 100, 50), (set(), 100, 90)]) == {2}
@@ -297,7 +328,7 @@ def test_the_keeper_is_the_largest_then_the_sharpest_then_the_first() -> None:
 
 def test_another_colour_is_the_same_shot_but_no_copy() -> None:
     red = photo(2, chroma=bytes([90] * 32))
-    opinions = list(DuplicatesStage(RADII).run([photo(1), red]))
+    opinions = duplicates([photo(1), red])
     assert [o.relation for o in opinions if isinstance(o, Membership)] == ["same-shot", "same-shot"]
     assert not [o for o in opinions if isinstance(o, Verdict)]
 
@@ -305,12 +336,12 @@ def test_another_colour_is_the_same_shot_but_no_copy() -> None:
 def test_copies_under_two_brands_are_all_dropped() -> None:
     first, second = photo(1), photo(2)
     first, second = replace(first, labels={"brand": ("BMW",)}), replace(second, labels={"brand": ("AUDI",)})
-    reasons = {o.photo_id: o.reason for o in DuplicatesStage(RADII).run([first, second]) if isinstance(o, Verdict)}
+    reasons = {o.photo_id: o.reason for o in duplicates([first, second]) if isinstance(o, Verdict)}
     assert reasons == {2: "copy", 1: "copies-disagree"}
 
 
 def test_photos_that_are_dropped_already_take_no_part() -> None:
-    assert not list(DuplicatesStage(RADII).run([photo(1), replace(photo(2), drops=("blurred",))]))
+    assert not duplicates([photo(1), replace(photo(2), drops=("blurred",))])
 
 
 @given(st.binary(min_size=32, max_size=32), st.integers(0, 2**32 - 1))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from carharvest.catalog.rows import sighting_of
@@ -19,7 +19,7 @@ from carharvest.catalog.schema import (
     VerdictRow,
 )
 from carharvest.catalog.store import Catalog
-from carharvest.records import KeptPhoto, Placed, Sighting
+from carharvest.records import ABOUT_BRAND, PERSON, KeptPhoto, Placed, Sighting
 
 
 def kept_photos(catalog: Catalog) -> list[KeptPhoto]:
@@ -27,13 +27,14 @@ def kept_photos(catalog: Catalog) -> list[KeptPhoto]:
     brand, view, name = aliased(LabelRow), aliased(LabelRow), aliased(LabelRow)
     one_view = (
         select(func.min(view.value))
-        .where(view.photo_id == PhotoRow.id, view.kind == "view")
+        .where(view.photo_id == PhotoRow.id, view.kind == "view", counted_label(view))
         .having(func.count() == 1)
         .scalar_subquery()
     )
     query = (
         select(PhotoRow.id, PhotoRow.sha256, PhotoRow.ext, brand.value, one_view, name.value, GroupRow.key)
-        .join(brand, (brand.photo_id == PhotoRow.id) & (brand.kind == "brand"))
+        .select_from(PhotoRow)
+        .join(brand, (brand.photo_id == PhotoRow.id) & (brand.kind == "brand") & counted_label(brand))
         .join(name, (name.photo_id == PhotoRow.id) & (name.kind == "file_name"))
         .outerjoin(MemberRow, MemberRow.photo_id == PhotoRow.id)
         .outerjoin(GroupRow, GroupRow.id == MemberRow.group_id)
@@ -50,8 +51,22 @@ def kept_photos(catalog: Catalog) -> list[KeptPhoto]:
 
 
 def is_dropped(photo_id: Any) -> ColumnElement[bool]:
-    """SQL: some stage would drop the photo."""
-    return exists().where(VerdictRow.photo_id == photo_id, ~VerdictRow.keep)
+    """SQL: a person drops the photo, or some stage would and no person keeps it.
+
+    What stages object to in the brand is settled where a person has named the brand.
+    """
+    verdict, word, named = aliased(VerdictRow), aliased(VerdictRow), aliased(LabelRow)
+    is_kept = exists().where(word.photo_id == photo_id, word.stage == PERSON, word.keep)
+    is_named = exists().where(named.photo_id == photo_id, named.stage == PERSON, named.kind == "brand")
+    counts = ~verdict.keep & ~(verdict.reason.in_(ABOUT_BRAND) & is_named)
+    return exists().where(verdict.photo_id == photo_id, counts) & ~is_kept
+
+
+def counted_label(label: Any) -> ColumnElement[bool]:
+    """SQL: the label is a person's, or no person has said another of its kind."""
+    word = aliased(LabelRow)
+    is_overruled = exists().where(word.photo_id == label.photo_id, word.kind == label.kind, word.stage == PERSON)
+    return or_(label.stage == PERSON, ~is_overruled)
 
 
 def credited_sightings(catalog: Catalog, photo_ids: Sequence[int]) -> dict[int, Sighting]:

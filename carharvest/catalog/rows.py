@@ -27,6 +27,10 @@ def fingerprint_of(row: PhotoRow) -> Fingerprint:
         brightness=row.brightness,
         contrast=row.contrast,
         blur_var=row.blur_var,
+        mode=row.mode,
+        entropy_bits=row.entropy_bits,
+        colour=row.colour,
+        border=row.border,
     )
 
 

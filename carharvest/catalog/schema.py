@@ -81,6 +81,10 @@ class PhotoRow(Base):
     brightness: Mapped[float]
     contrast: Mapped[float]
     blur_var: Mapped[float]
+    mode: Mapped[str] = mapped_column(server_default="")
+    entropy_bits: Mapped[float] = mapped_column(server_default="8")
+    colour: Mapped[float] = mapped_column(server_default="128")
+    border: Mapped[float] = mapped_column(server_default="0")
     added_at: Mapped[datetime]
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
 
@@ -148,6 +152,7 @@ class StageMarkRow(Base):
     stage: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str]
     last_sighting_id: Mapped[int]
+    changes: Mapped[int]  # how many times it said something new
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
 
 
@@ -194,9 +199,31 @@ class MemberRow(Base):
     group_id: Mapped[int] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"))
     relation: Mapped[str]
     of_photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"))
-    distance_bits: Mapped[int]
-    detail_bits: Mapped[int]
+    evidence: Mapped[dict[str, Any]]
+
+
+class TieRow(Base):
+    """Two photos that look alike, see records.Tie."""
+
+    __tablename__ = "ties"
+    __table_args__ = (Index("ix_ties_other_id", "other_id"),)
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    other_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    stage: Mapped[str] = mapped_column(primary_key=True)
     transform: Mapped[str]
+    chroma: Mapped[float]
+    distance_bits: Mapped[int | None]
+    detail_bits: Mapped[int | None]
+    inliers: Mapped[int | None]
+    inlier_share: Mapped[float | None]
+    light: Mapped[float | None]
+
+
+class TouchedRow(Base):
+    """Photos of which something is said or known that groups have not heeded yet."""
+
+    __tablename__ = "touched"
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
 
 
 class SplitRow(Base):

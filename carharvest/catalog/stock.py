@@ -12,7 +12,7 @@ from sqlalchemy import Select, case, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
-from carharvest.catalog.placements import is_dropped
+from carharvest.catalog.placements import counted_label, is_dropped
 from carharvest.catalog.schema import LabelRow, MemberRow, PhotoRow, SightingRow, StockRow, VerdictRow
 
 _PHOTOS, _OPINIONS = "photos", "opinions"
@@ -38,6 +38,7 @@ class OpinionStock:
     dropped: int
     brands: list[list[Any]]  # [brand or None, photos, kept]
     drops: Mapping[str, int]  # reason -> photos
+    flags: Mapping[str, int]  # reason -> photos that are kept all the same
     groups: Mapping[str, int]  # relation -> photos
 
 
@@ -95,17 +96,21 @@ def _counted_opinions(session: Session) -> OpinionStock:
     brands = (
         select(LabelRow.value, func.count(), kept)
         .select_from(PhotoRow)
-        .outerjoin(LabelRow, (LabelRow.photo_id == PhotoRow.id) & (LabelRow.kind == "brand"))
+        .outerjoin(LabelRow, (LabelRow.photo_id == PhotoRow.id) & (LabelRow.kind == "brand") & counted_label(LabelRow))
         .group_by(LabelRow.value)
         .order_by(LabelRow.value)
     )
-    dropped = select(func.count(VerdictRow.photo_id.distinct())).where(~VerdictRow.keep)
-    drops = select(VerdictRow.reason, func.count()).where(~VerdictRow.keep).group_by(VerdictRow.reason)
+    with_verdict = select(VerdictRow.photo_id).where(~VerdictRow.keep).distinct().subquery()
+    dropped = select(func.count()).select_from(with_verdict).where(is_dropped(with_verdict.c.photo_id))
+    count = func.count(VerdictRow.photo_id.distinct())
+    by_reason = select(VerdictRow.reason, count).group_by(VerdictRow.reason)
+    drops = by_reason.where(~VerdictRow.keep, is_dropped(VerdictRow.photo_id))
     return OpinionStock(
         photos=session.execute(select(func.count()).select_from(PhotoRow)).scalar() or 0,
         dropped=session.execute(dropped).scalar() or 0,
         brands=[list(row) for row in session.execute(brands)],
         drops=counts(session, drops),
+        flags=counts(session, by_reason.where(VerdictRow.keep)),
         groups=counts(session, select(MemberRow.relation, func.count()).group_by(MemberRow.relation)),
     )
 

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from carharvest.catalog.rows import fingerprint_of, sighting_of
 from carharvest.catalog.schema import (
     FailureRow,
-    GroupRow,
     LabelRow,
     MemberRow,
     PhotoRow,
@@ -23,7 +22,8 @@ from carharvest.catalog.schema import (
 )
 from carharvest.catalog.stock import OpinionStock, counts, opinion_stock, photo_stock, photos_removed
 from carharvest.catalog.store import Catalog
-from carharvest.records import Fingerprint, Sighting
+from carharvest.catalog.ties import drop_groups_of
+from carharvest.records import ABOUT_BRAND, PERSON, Fingerprint, Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Status:
     new_since_normalize: int
     brands: tuple[BrandCount, ...]
     drops: Mapping[str, int]  # reason -> photos
+    flags: Mapping[str, int]  # reason -> photos that are kept all the same
     groups: Mapping[str, int]  # relation -> photos
     failures: Mapping[str, int]  # reason -> candidates
     retryable: int
@@ -80,9 +81,7 @@ class MemberStory:
     name: str
     relation: str
     of_sha256: str
-    distance_bits: int
-    detail_bits: int
-    transform: str
+    evidence: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,12 @@ class PhotoStory:
 
     @property
     def kept(self) -> bool:
-        return all(verdict.keep for verdict in self.verdicts)
+        """A person's word, or else that no stage drops it; what is settled by a person's brand does not count."""
+        words = [verdict.keep for verdict in self.verdicts if verdict.stage == PERSON]
+        if words:
+            return words[0]
+        is_named = any(label.stage == PERSON and label.kind == "brand" for label in self.labels)
+        return all(v.keep or (is_named and v.reason in ABOUT_BRAND) for v in self.verdicts)
 
 
 def status(catalog: Catalog) -> Status:
@@ -126,6 +130,7 @@ def status(catalog: Catalog) -> Status:
             new_since_normalize=stock.photos if looked is None else _number(session, fresh),
             brands=_brand_counts(opinions, stock.photos),
             drops=_most_first(opinions.drops),
+            flags=_most_first(opinions.flags),
             groups=_most_first(opinions.groups),
             failures=counts(session, select(FailureRow.reason, func.count()).group_by(FailureRow.reason)),
             retryable=_number(session, select(func.count()).select_from(FailureRow).where(FailureRow.retryable)),
@@ -207,12 +212,8 @@ def forget_photos(catalog: Catalog, photo_ids: Sequence[int]) -> None:
         photos_removed(session)
         for start in range(0, len(photo_ids), 1000):
             chunk = photo_ids[start : start + 1000]
-            groups = select(MemberRow.group_id).where(
-                or_(MemberRow.photo_id.in_(chunk), MemberRow.of_photo_id.in_(chunk))
-            )
-            session.execute(delete(GroupRow).where(GroupRow.id.in_(groups)))
+            drop_groups_of(session, chunk)
             session.execute(delete(PhotoRow).where(PhotoRow.id.in_(chunk)))
-        session.execute(delete(StageMarkRow))  # groups and keepers have to be found anew
 
 
 def _group_of(session: Session, photo_id: int) -> tuple[MemberStory, ...]:
@@ -230,9 +231,7 @@ def _group_of(session: Session, photo_id: int) -> tuple[MemberStory, ...]:
             name=names.get(m.photo_id, sha_of[m.photo_id][:12]),
             relation=m.relation,
             of_sha256=sha_of[m.of_photo_id],
-            distance_bits=m.distance_bits,
-            detail_bits=m.detail_bits,
-            transform=m.transform,
+            evidence=m.evidence,
         )
         for m in session.scalars(rows)
     )

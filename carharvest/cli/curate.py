@@ -52,7 +52,7 @@ def run_normalize(screen: Screen, settings: Settings) -> None:
     mapping = load_brands(settings.brand_mapping)
     arguments = {"quality": settings.quality.model_dump(), "duplicates": settings.duplicates.model_dump()}
     with open_catalog(settings.workspace) as catalog, locked(settings.workspace, "normalize"):
-        stages = all_stages(settings, mapping)
+        stages = all_stages(settings, mapping, catalog)
         with recorded_run(catalog, "normalize", arguments, settings.seed) as run, screen.progress("normalize") as move:
             summaries = run_stages(
                 catalog,
@@ -253,10 +253,8 @@ def _tell_story(screen: Screen, story: PhotoStory) -> None:
         )
         for member in story.group:
             mark = "*" if member.sha256 == story.sha256 else " "
-            turned = "" if member.transform == "none" else f", {member.transform}"
-            screen.say(
-                f"  {mark} {member.sha256[:12]} {_RELATIONS[member.relation]} {member.of_sha256[:12]}: "
-                f"{member.distance_bits} of 64 bits, {member.detail_bits} of 256{turned}"
-            )
+            numbers = ", ".join(f"{name} {value}" for name, value in member.evidence.items() if value != "none")
+            relation = _RELATIONS[member.relation]
+            screen.say(f"  {mark} {member.sha256[:12]} {relation} {member.of_sha256[:12]}: {numbers}")
     for place in story.placements:
         screen.say(f"split {place.split}: {place.part}/{place.class_name}/{place.file_name}")

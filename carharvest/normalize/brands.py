@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from carharvest.brands import BrandMapping, Match
+from carharvest.normalize.base import Scope
 from carharvest.records import Label, Opinion, Photo, Sighting, Verdict
 
 # In order of trust: what was asked for, where it lay, what it was called, what was written beside it.
@@ -22,7 +23,7 @@ class BrandsStage:
     mapping: BrandMapping
     name: str = "brands"
     version: int = 1
-    whole: bool = False
+    scope: Scope = "each"
 
     def settings(self) -> Mapping[str, object]:
         return {"mapping": sorted((key, repr(brand)) for key, brand in self.mapping.brands.items())}

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from carharvest.normalize.base import Scope
 from carharvest.records import Label, Photo, Sighting
 from carharvest.text import to_ascii
 
@@ -14,7 +15,7 @@ class NamesStage:
 
     name: str = "names"
     version: int = 1
-    whole: bool = False
+    scope: Scope = "each"
 
     def settings(self) -> Mapping[str, object]:
         return {}

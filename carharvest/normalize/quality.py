@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from carharvest.normalize.base import Scope
 from carharvest.records import Evidence, Photo, Verdict
 from carharvest.settings import QualitySettings
 
@@ -14,7 +15,7 @@ class QualityStage:
     limits: QualitySettings
     name: str = "quality"
     version: int = 1
-    whole: bool = False
+    scope: Scope = "each"
 
     def settings(self) -> Mapping[str, object]:
         return self.limits.model_dump()

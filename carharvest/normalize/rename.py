@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from carharvest.normalize.base import Scope
 from carharvest.records import Label, Photo
 
 _NAME_BYTES = 16  # 128 bits: two photos sharing a name is not to be expected in the age of the universe
@@ -16,7 +17,7 @@ class RenameStage:
     seed: int
     name: str = "rename"
     version: int = 1
-    whole: bool = False
+    scope: Scope = "each"
 
     def settings(self) -> Mapping[str, object]:
         return {"seed": self.seed}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from carharvest.normalize.base import Scope
 from carharvest.records import VIEW_WORDS, Label, Photo
 
 _FOLDER: Mapping[str, str] = {re.sub(r"\W", "", view): view for view in VIEW_WORDS} | {"back": "rear"}
@@ -15,7 +16,7 @@ class ViewsStage:
 
     name: str = "views"
     version: int = 1
-    whole: bool = False
+    scope: Scope = "each"
 
     def settings(self) -> Mapping[str, object]:
         return {}
