@@ -172,9 +172,7 @@ def _verdict_values(opinion: Any) -> Values:
     return {name: getattr(opinion, name) for name in names} | {"evidence": dict(opinion.evidence)}
 
 
-def _replace(
-    session: Session, table: Any, stage: str, ids: Sequence[int], said: list[Values]
-) -> set[int]:
+def _replace(session: Session, table: Any, stage: str, ids: Sequence[int], said: list[Values]) -> set[int]:
     """Brings a stage's rows of these photos to what it says; the photos of which something else is said now."""
     changed: set[int] = set()
     wanted = {_same(values): values for values in said}

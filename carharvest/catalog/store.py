@@ -38,6 +38,17 @@ class Catalog:
         with _undisturbed(), _translated(self.path), Session(writer) as session, session.begin():
             yield session
 
+    @contextmanager
+    def rehearsal(self) -> Iterator["Catalog"]:
+        """A catalog in which everything can be tried: nothing of it is there any more at the end.
+
+        One transaction that is rolled back; others who write wait meanwhile.
+        """
+        writer = self._engine.execution_options(carharvest_writes=True)
+        with _translated(self.path), writer.connect() as connection, connection.begin() as outer:
+            yield _Rehearsal(connection, self.path)
+            outer.rollback()
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -46,6 +57,24 @@ class Catalog:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _Rehearsal(Catalog):
+    """All sessions share one connection; what one writes the next one reads."""
+
+    def __init__(self, connection: Connection, path: Path) -> None:
+        super().__init__(connection.engine, path)
+        self._connection = connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with Session(self._connection, join_transaction_mode="create_savepoint") as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        with Session(self._connection, join_transaction_mode="create_savepoint") as session, session.begin():
+            yield session
 
 
 def open_catalog(workspace: Path, *, create: bool = False) -> Catalog:

@@ -38,6 +38,12 @@ def straight_hashes(catalog: Catalog, least_contrast: float) -> tuple[np.ndarray
     return rows[:, 0], rows[:, 1].astype(np.uint64)
 
 
+def all_hashes(catalog: Catalog) -> list[tuple[int, str]]:
+    """(id, sha256) of all photos."""
+    with catalog.reading() as session:
+        return [(row[0], row[1]) for row in session.execute(select(PhotoRow.id, PhotoRow.sha256).order_by(PhotoRow.id))]
+
+
 def prints_of(catalog: Catalog, ids: Sequence[int]) -> Prints:
     """The hashes of these photos, in their order."""
     names = {"none": "phash", "mirrored": "phash_mirrored", "flipped": "phash_flipped", "rotated": "phash_rotated"}

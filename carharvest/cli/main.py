@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from carharvest import __version__
-from carharvest.cli import attribution, care, curate, demo, scrape, split, train
+from carharvest.cli import attribution, brands, care, curate, demo, judge, scrape, split, story, train
 from carharvest.errors import CarharvestError
 
 _KEY = re.compile(
@@ -28,7 +28,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(scrape.app, name="scrape")
+app.add_typer(brands.app, name="brands")
 curate.add_to(app)
+story.add_to(app)
+judge.add_to(app)
 split.add_to(app)
 attribution.add_to(app)
 train.add_to(app)

@@ -55,6 +55,22 @@ class Stage(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class AbsentStage:
+    """Stands in the place of a stage that needs packages which are not installed."""
+
+    name: str
+    hint: str
+    version: int = 0
+    scope: Scope = "each"
+
+    def settings(self) -> Mapping[str, object]:
+        return {}
+
+    def run(self, photos: Iterable[Photo]) -> Iterator[Opinion]:
+        raise NotImplementedError(self.hint)
+
+
 @dataclass
 class StageSummary:
     """What one stage did in this run."""
@@ -101,6 +117,9 @@ def _run(catalog: Catalog, stages: Sequence[Stage], stage: Stage, run_id: int, p
     later = [other for other in stages[position + 1 :] if other.scope == "tied"]
     groups: Groups = "made" if stage.scope == "tied" else "outdated" if later else "unconcerned"
     summary = StageSummary(stage.name)
+    if isinstance(stage, AbsentStage):
+        summary.skipped = stage.hint
+        return summary
     mark = stage_mark(catalog, stage.name)
     key = _key(catalog, stage, earlier)
     batches = _batches(catalog, stage, mark, key)

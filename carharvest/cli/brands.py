@@ -1,0 +1,80 @@
+"""carharvest brands: what brand_mapping.yaml knows, whether it is sound, and what it finds in a text."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from carharvest.cli.options import Debug, Json, Quiet
+from carharvest.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from carharvest.brands import Brand, BrandMapping
+
+
+class _OrBrand(TyperGroup):
+    """`carharvest brands vw` is `carharvest brands show vw`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            args = ["show", *args]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=_OrBrand,
+    invoke_without_command=True,
+    help="The brands of brand_mapping.yaml: all, or one (brands vw); whether it is sound; what it finds in a text.",
+)
+
+
+@app.callback()
+def list_all(ctx: typer.Context, as_json: Json = False) -> None:
+    if ctx.invoked_subcommand is not None:
+        return
+    screen = Screen(as_json=as_json)
+    mapping = _mapping()
+    if as_json:
+        screen.json([asdict(brand) for brand in mapping.brands.values()])
+        return
+    rows = [(b.key, b.name, b.country, b.group, b.tier, b.pair or "", len(b.aliases)) for b in _sorted(mapping)]
+    screen.table(str(mapping.path), ["brand", "name", "country", "group", "tier", "pair", "aliases"], rows)
+    screen.say(f"{len(rows)} brands, {sum(len(b.aliases) for b in mapping.brands.values()):,} aliases")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="One brand, by any of its names.")],
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """All that is known of one brand."""
+    _tell_brand(Screen(quiet=quiet, as_json=as_json), _mapping().resolve(name))
+
+
+def _mapping() -> BrandMapping:
+    from carharvest.brands import load_brands
+    from carharvest.settings import load_settings
+
+    return load_brands(load_settings().brand_mapping)
+
+
+def _sorted(mapping: BrandMapping) -> list[Brand]:
+    return sorted(mapping.brands.values(), key=lambda brand: brand.key)
+
+
+def _tell_brand(screen: Screen, brand: Brand) -> None:
+    if screen.as_json:
+        screen.json(asdict(brand))
+        return
+    rows: list[tuple[str, object]] = [
+        (name, value) for name, value in asdict(brand).items() if name not in {"aliases", "context"}
+    ]
+    rows.append(("aliases", ", ".join(brand.aliases)))
+    if brand.context:
+        rows.append(("counts with", ", ".join(brand.context)))
+    screen.table(brand.name, ["", ""], [(name, "" if value is None else str(value)) for name, value in rows])
