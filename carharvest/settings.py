@@ -86,10 +86,11 @@ class DuplicateSettings(_Section):
     copy_detail_bits: int = Field(default=16, ge=0, le=128)  # of 256: at most this far is a copy
     shot_detail_bits: int = Field(default=40, ge=0, le=128)  # of 256: at most this far is the same shot
     copy_chroma: float = Field(default=6.0, ge=0)  # mean difference of Cb and Cr, 0-255; beyond, another colour
-    shot_inliers: int = Field(default=16, ge=6)  # features that agree on one affine map: the same shot
-    copy_inliers: int = Field(default=16, ge=6)  # the same, for a copy
+    shot_inliers: int = Field(default=25, ge=6)  # features that agree on one affine map: the same shot
+    copy_inliers: int = Field(default=25, ge=6)  # the same, for a copy
     min_inlier_share: float = Field(default=0.4, ge=0, le=1)  # of all matched features
-    copy_light: float = Field(default=0.9, ge=-1, le=1)  # correlation of light where one picture covers the other
+    copy_light: float = Field(default=0.99, ge=-1, le=1)  # correlation of light where one lies over the other
+    copy_aligned_chroma: float = Field(default=2.5, ge=0)  # as copy_chroma, of two pictures laid over each other
 
 
 class SplitSettings(_Section):

@@ -54,11 +54,11 @@ class DuplicatesStage:
         return enough and (tie.inlier_share or 0.0) >= self.limits.min_inlier_share
 
     def _shows_copy(self, tie: Tie) -> bool:
-        if tie.chroma > self.limits.copy_chroma:
-            return False
+        limits = self.limits
         if tie.detail_bits is not None:
-            return tie.detail_bits <= self.limits.copy_detail_bits
-        return (tie.inliers or 0) >= self.limits.copy_inliers and (tie.light or 0.0) >= self.limits.copy_light
+            return tie.detail_bits <= limits.copy_detail_bits and tie.chroma <= limits.copy_chroma
+        agrees = (tie.inliers or 0) >= limits.copy_inliers and (tie.light or 0.0) >= limits.copy_light
+        return agrees and tie.chroma <= limits.copy_aligned_chroma
 
     def _keepers(self, photos: Sequence[Photo], ties: Ties) -> list[int]:
         """For each photo the position of its keeper, or its own."""

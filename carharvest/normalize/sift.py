@@ -4,14 +4,12 @@ SIFT (Lowe 2004) with the Hellinger kernel (Arandjelović and Zisserman 2012), m
 the ratio test, one affine map by RANSAC. Needs OpenCV, of the extra `vision`.
 """
 
-import io
 import math
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
 
 SIDE_PX = 256  # longest side at which features are found
 MOST = 300  # features of a picture, the strongest
@@ -20,7 +18,9 @@ _SCALE = 255.0  # of a descriptor of unit length, whose entries are roots: most 
 _RATIO = 0.8  # nearest to second nearest distance, at most
 _TOLERANCE_PX = 3.0
 _LEAST_MATCHES = 6
-_COMPARED_PX = 128  # longest side at which light and colours of two aligned pictures are compared
+_REDUCED = (
+    2  # light and colours of two aligned pictures are compared at half that size: edges need not fit to the pixel
+)
 _LEAST_OVERLAP = 0.15
 
 # A feature: where it is, as a share of the longest side, and what it looks like.
@@ -45,19 +45,18 @@ class Agreement:
 
 def features(thumbnail: bytes) -> np.ndarray:
     """(n,) of FEATURE, the strongest first; empty for a plain or unreadable picture."""
-    light = cv2.imdecode(np.frombuffer(thumbnail, np.uint8), cv2.IMREAD_GRAYSCALE)
+    light = _at_scale(thumbnail, cv2.IMREAD_GRAYSCALE)
     if light is None:
         return np.empty(0, FEATURE)
-    longest = max(light.shape)
-    if longest > SIDE_PX:
-        size = [max(8, round(side * SIDE_PX / longest)) for side in light.shape[::-1]]
-        light = cv2.resize(light, size, interpolation=cv2.INTER_AREA)
     sift: Any = cv2
-    points, found = sift.SIFT_create(MOST, contrastThreshold=_CONTRAST).detectAndCompute(light, None)
+    points, found = sift.SIFT_create(MOST, contrastThreshold=_CONTRAST, enable_precise_upscale=True).detectAndCompute(
+        light, None
+    )
     if found is None:
         return np.empty(0, FEATURE)
     result = np.empty(min(len(points), MOST), FEATURE)
-    result["point"] = np.array([p.pt for p in points[:MOST]], np.float32) / max(light.shape)
+    # OpenCV counts from the middle of the first pixel; here 0 is the picture's edge.
+    result["point"] = (np.array([p.pt for p in points[:MOST]], np.float32) + 0.5) / max(light.shape)
     result["descriptor"] = np.sqrt(found[:MOST] / np.maximum(found[:MOST].sum(1, keepdims=True), 1e-6)) * _SCALE
     return result
 
@@ -122,31 +121,39 @@ def _transform(mapping: np.ndarray, *, mirror: bool) -> str:
 
 def _compared(thumbnails: tuple[bytes, bytes], mapping: np.ndarray, *, mirror: bool) -> tuple[float, float]:
     """Correlation of light and mean difference of colour where a, laid over b, covers it."""
-    a, b = (_small(thumbnail) for thumbnail in thumbnails)
-    scale_a, scale_b = max(a.shape[:2]), max(b.shape[:2])
-    matrix: Any = mapping.copy()
+    a, b = (_at_scale(thumbnail, cv2.IMREAD_COLOR) for thumbnail in thumbnails)
+    if a is None or b is None:
+        return 0.0, 255.0
+    linear = mapping[:, :2].copy()
     if mirror:
-        matrix[:, 0] = -matrix[:, 0]  # the points were mirrored about 0, the picture is not
-    # A pixel's centre lies half a pixel in: both maps have the same convention, so only the scale differs.
-    matrix[:, :2] *= scale_b / scale_a
-    matrix[:, 2] *= scale_b
+        linear[:, 0] = -linear[:, 0]  # the points were mirrored about 0, the picture is not
+    linear *= max(b.shape) / max(a.shape)
+    shift = mapping[:, 2] * max(b.shape) - 0.5 + linear @ np.array([0.5, 0.5])
     size = b.shape[1], b.shape[0]
-    laid = cv2.warpAffine(a, matrix, size, flags=cv2.INTER_LINEAR)
-    covered = cv2.warpAffine(np.ones(a.shape[:2], np.uint8), matrix, size, flags=cv2.INTER_NEAREST)
-    covered = cv2.erode(covered, np.ones((3, 3), np.uint8)).astype(bool)
+    matrix = np.column_stack([linear, shift])
+    laid = cv2.warpAffine(a, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    cover = cv2.warpAffine(np.full(a.shape[:2], 255, np.uint8), matrix, size, flags=cv2.INTER_NEAREST)
+    cover = cv2.erode(cover, np.ones((5, 5), np.uint8))
+    small = max(4, size[0] // _REDUCED), max(4, size[1] // _REDUCED)
+    one, other = (
+        cv2.cvtColor(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2YCrCb)
+        for picture in (laid, b)
+    )
+    covered = cv2.resize(cover, small, interpolation=cv2.INTER_AREA) == 255
     if covered.mean() < _LEAST_OVERLAP:
         return 0.0, 255.0
-    one, other = laid[covered].astype(np.float32), b[covered].astype(np.float32)
-    chroma = float(np.abs(one[:, 1:] - other[:, 1:]).mean())
-    x, y = one[:, 0] - one[:, 0].mean(), other[:, 0] - other[:, 0].mean()
+    left, right = one[covered].astype(np.float32), other[covered].astype(np.float32)
+    chroma = float(np.abs(left[:, 1:] - right[:, 1:]).mean())
+    x, y = left[:, 0] - left[:, 0].mean(), right[:, 0] - right[:, 0].mean()
     norm = math.sqrt(float(x @ x) * float(y @ y))
     return round(float(x @ y) / norm, 4) if norm else 0.0, round(chroma, 2)
 
 
-def _small(thumbnail: bytes) -> np.ndarray:
-    """(h, w, 3) uint8 YCbCr, the longest side at 128 px."""
-    with Image.open(io.BytesIO(thumbnail)) as image:
-        image.draft("RGB", (_COMPARED_PX, _COMPARED_PX))
-        scale = _COMPARED_PX / max(image.size)
-        size = max(4, round(image.width * scale)), max(4, round(image.height * scale))
-        return np.asarray(image.convert("RGB").resize(size, Image.Resampling.BOX).convert("YCbCr"))
+def _at_scale(thumbnail: bytes, flags: int) -> np.ndarray | None:
+    """The picture with its longest side at 256 px, or less where it has less; None for bytes that do not decode."""
+    picture = cv2.imdecode(np.frombuffer(thumbnail, np.uint8), flags)
+    if picture is None or max(picture.shape[:2]) <= SIDE_PX:
+        return picture
+    scale = SIDE_PX / max(picture.shape[:2])
+    size = [max(8, round(side * scale)) for side in picture.shape[1::-1]]
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
