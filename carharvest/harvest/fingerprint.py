@@ -11,6 +11,7 @@ from carharvest.harvest.pixels import EXTENSIONS, THUMBNAIL_PX, reduced
 from carharvest.records import Fingerprint
 
 _QUALITY = 85  # of the thumbnail
+_PLAIN_SPREAD = 10  # of 255: what compression makes of one colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ def decode(data: bytes, *, max_pixels: int) -> Decoded:
     hashed = hashed_light(light)
     hashes = mirror_hashes(hashed)
     seen = _at_thumbnail_scale(light)
-    brightness, contrast = _level_and_spread(seen)
+    brightness, contrast, entropy = _level_spread_entropy(seen)
+    chroma, colour = chroma_fields(picture.image)
     return Decoded(
         Fingerprint(
             format=picture.format,
@@ -45,21 +47,45 @@ def decode(data: bytes, *, max_pixels: int) -> Decoded:
             phash_flipped=hashes[2],
             phash_rotated=hashes[3],
             detail_hash=detail_hash(hashed),
-            chroma=chroma_fields(picture.image),
+            chroma=chroma,
             brightness=round(brightness / 255, 4),
             contrast=round(contrast / 255, 4),
             blur_var=round(laplacian_variance(np.asarray(seen)), 2),
+            mode=picture.mode,
+            entropy_bits=round(entropy, 3),
+            colour=round(colour, 2),
+            border=round(border_share(np.asarray(seen)), 3),
         ),
         simplejpeg.encode_jpeg(np.asarray(picture.image), _QUALITY, "RGB", "420", fastdct=True),
     )
 
 
-def chroma_fields(picture: Image.Image) -> bytes:
-    """Mean Cb and Cr of 4 x 4 fields, row by row: 32 bytes."""
+def chroma_fields(picture: Image.Image) -> tuple[bytes, float]:
+    """Mean Cb and Cr of 4 x 4 fields, row by row, 32 bytes; and how far Cb and Cr are from grey on average, 0-128."""
     factor = max(1, min(picture.size) // 32)
     small = picture.reduce(factor) if factor > 1 else picture
     fields = small.resize((4, 4), Image.Resampling.BOX).convert("YCbCr")
-    return np.asarray(fields)[..., 1:].tobytes()
+    coloured = np.asarray(small.convert("YCbCr"))[..., 1:].astype(np.int16)
+    return np.asarray(fields)[..., 1:].tobytes(), float(np.abs(coloured - 128).mean())
+
+
+def border_share(light: np.ndarray) -> float:
+    """Share of the height or width, whichever is more, that bars of one colour at opposite edges take, 0-1.
+
+    light: (h, w) of 8 bits. A bar counts only if the one across from it is there too, so a white background below a
+    car is none.
+    """
+    return max(_bars(light), _bars(light.T))
+
+
+def _bars(light: np.ndarray) -> float:
+    plain = np.ptp(light[:, :: max(1, light.shape[1] // 64)], axis=1) <= _PLAIN_SPREAD
+    if plain.all() or not (plain[0] and plain[-1]):
+        return 0.0
+    first, last = int(np.argmin(plain)), int(np.argmin(plain[::-1]))
+    if abs(int(light[0].mean()) - int(light[-1].mean())) > _PLAIN_SPREAD:
+        return 0.0
+    return 2 * min(first, last) / len(light)
 
 
 def laplacian_variance(light: np.ndarray) -> float:
@@ -85,10 +111,12 @@ def _at_thumbnail_scale(light: Image.Image) -> Image.Image:
     return light.resize((next(size), next(size)), Image.Resampling.BILINEAR)
 
 
-def _level_and_spread(light: Image.Image) -> tuple[float, float]:
-    """Mean and standard deviation of 8-bit light, from its histogram."""
+def _level_spread_entropy(light: Image.Image) -> tuple[float, float, float]:
+    """Mean, standard deviation and entropy in bits of 8-bit light, from its histogram."""
     counts = np.asarray(light.histogram(), dtype=np.float64)
     values = np.arange(256)
     total = counts.sum()
     mean = float(counts @ values / total)
-    return mean, float(max(0.0, counts @ (values**2) / total - mean * mean) ** 0.5)
+    shares = counts[counts > 0] / total
+    entropy = max(0.0, float(-(shares @ np.log2(shares))))
+    return mean, float(max(0.0, counts @ (values**2) / total - mean * mean) ** 0.5), entropy

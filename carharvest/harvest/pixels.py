@@ -51,6 +51,7 @@ class Reduced:
     height_px: int
     exif_orientation: int
     frames: int
+    mode: str
 
 
 def reduced(data: bytes, *, max_pixels: int) -> Reduced:
@@ -76,7 +77,7 @@ def _reduced(data: bytes, max_pixels: int) -> Reduced:
         raise UnusablePicture("too-many-pixels", f"{width}x{height} is more than {max_pixels:,} pixels")
     image_format = image.format or ""
     try:
-        frames = getattr(image, "n_frames", 1)
+        frames, mode = getattr(image, "n_frames", 1), image.mode
         noted = image.getexif().get(_ORIENTATION_TAG, 1)
         orientation = noted if noted in _TURNS else 1
         upright = _pixels(data, image)
@@ -86,7 +87,7 @@ def _reduced(data: bytes, max_pixels: int) -> Reduced:
         raise UnusablePicture("damaged", f"{image_format} does not decode: {error}") from error
     if orientation >= 5:  # turned by 90 degrees
         width, height = height, width
-    return Reduced(upright, image_format, width, height, orientation, frames)
+    return Reduced(upright, image_format, width, height, orientation, frames, mode)
 
 
 def _opened(data: bytes) -> Image.Image:
