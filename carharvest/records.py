@@ -6,7 +6,7 @@ from typing import Literal
 
 View = Literal["front", "rear", "side", "front-left", "front-right", "rear-left", "rear-right"]
 Part = Literal["train", "val", "test"]
-LabelKind = Literal["brand", "view", "ascii_name", "file_name"]
+LabelKind = Literal["brand", "view", "content", "ascii_name", "file_name"]
 Relation = Literal["keeper", "copy", "same-shot"]
 Evidence = Mapping[str, str | int | float]
 
@@ -191,6 +191,7 @@ class Photo:
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # kind -> values, earlier stages' first
     drops: tuple[str, ...] = ()  # reasons for which earlier stages would drop it, unless a person keeps it
     kept_by_person: bool = False
+    named_by_person: bool = False  # its brand
 
     @property
     def area_px(self) -> int:

