@@ -77,6 +77,10 @@ class QualitySettings(_Section):
     min_brightness: float = Field(default=0.06, ge=0, le=1)
     max_brightness: float = Field(default=0.96, ge=0, le=1)
     min_contrast: float = Field(default=0.04, ge=0, le=1)
+    min_entropy_bits: float = Field(default=1.5, ge=0, le=8)
+    # These are flagged, not dropped.
+    max_grey: float = Field(default=1.0, ge=0)  # mean distance of Cb and Cr from grey: up to here a photo has no colour
+    max_border: float = Field(default=0.1, ge=0, le=1)  # share of height or width that bars at both edges take
 
 
 class DuplicateSettings(_Section):
@@ -102,6 +106,13 @@ class ContentSettings(_Section):
     logo_entropy_bits: float = Field(default=6.3, ge=0, le=8)  # beyond, what is no car is no logo either
     min_part: float = Field(default=0.6, ge=0, le=1)  # probability of wheel, mirror and seat belt: only a part of a car
     drawn_sources: tuple[str, ...] = ("sample",)
+
+
+class WatermarkSettings(_Section):
+    """Text and banners over a picture: flagged, or dropped."""
+
+    drop: bool = False
+    min_letters: int = Field(default=6, ge=3)  # in a row
 
 
 class AuditSettings(_Section):
@@ -147,6 +158,7 @@ class Settings(BaseSettings):
     quality: QualitySettings = QualitySettings()
     duplicates: DuplicateSettings = DuplicateSettings()
     content: ContentSettings = ContentSettings()
+    watermark: WatermarkSettings = WatermarkSettings()
     audit: AuditSettings = AuditSettings()
     split: SplitSettings = SplitSettings()
 

@@ -4,53 +4,62 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from carharvest.normalize.base import Scope
-from carharvest.records import Evidence, Photo, Verdict
+from carharvest.records import Evidence, Fingerprint, Photo, Verdict
 from carharvest.settings import QualitySettings
+
+_USUAL_MODES = {"", "RGB", "L", "RGBA", "P", "PA", "LA"}  # an older program did not note it: ""
+Finding = tuple[str, bool, Evidence]  # reason, whether it applies, what was measured against what
 
 
 @dataclass(frozen=True, slots=True)
 class QualityStage:
-    """Drops what lies beyond a threshold; the evidence is the measured value and the threshold."""
+    """Drops what lies beyond a threshold, for the first reason that applies; flags what is odd, for each reason.
+
+    The evidence is the measured value and the threshold.
+    """
 
     limits: QualitySettings
     name: str = "quality"
-    version: int = 1
+    version: int = 2
     scope: Scope = "each"
 
     def settings(self) -> Mapping[str, object]:
         return self.limits.model_dump()
 
     def run(self, photos: Iterable[Photo]) -> Iterator[Verdict]:
-        limits = self.limits
         for photo in photos:
-            print_ = photo.fingerprint
-            short, long = sorted((print_.width_px, print_.height_px))
-            aspect = round(long / short, 2)
-            findings: list[tuple[str, bool, Evidence]] = [
-                ("too-small", short < limits.min_side_px, {"side_px": short, "min_side_px": limits.min_side_px}),
-                ("odd-aspect", aspect > limits.max_aspect, {"aspect": aspect, "max_aspect": limits.max_aspect}),
-                (
-                    "empty",
-                    print_.contrast < limits.min_contrast,
-                    {"contrast": print_.contrast, "min_contrast": limits.min_contrast},
-                ),
-                (
-                    "dark",
-                    print_.brightness < limits.min_brightness,
-                    {"brightness": print_.brightness, "min_brightness": limits.min_brightness},
-                ),
-                (
-                    "bright",
-                    print_.brightness > limits.max_brightness,
-                    {"brightness": print_.brightness, "max_brightness": limits.max_brightness},
-                ),
-                (
-                    "blurred",
-                    print_.blur_var < limits.min_blur_var,
-                    {"blur_var": print_.blur_var, "min_blur_var": limits.min_blur_var},
-                ),
-            ]
-            for reason, is_beyond, evidence in findings:
-                if is_beyond:
-                    yield Verdict(photo.id, False, reason, evidence)
-                    break  # the first says enough, and one row a photo is plenty
+            drops = (Verdict(photo.id, False, *found) for found in _applying(_faults(photo.fingerprint, self.limits)))
+            drop = next(drops, None)
+            if drop is not None:
+                yield drop
+            for reason, evidence in _applying(_oddities(photo.fingerprint, self.limits)):
+                yield Verdict(photo.id, True, reason, evidence)
+
+
+def _applying(findings: Iterable[Finding]) -> Iterator[tuple[str, Evidence]]:
+    return ((reason, evidence) for reason, applies, evidence in findings if applies)
+
+
+def _faults(print_: Fingerprint, limits: QualitySettings) -> Iterator[Finding]:
+    """The surest first."""
+    short, long = sorted((print_.width_px, print_.height_px))
+    aspect = round(long / short, 2)
+    yield "too-small", short < limits.min_side_px, {"side_px": short, "min_side_px": limits.min_side_px}
+    yield "odd-aspect", aspect > limits.max_aspect, {"aspect": aspect, "max_aspect": limits.max_aspect}
+    yield "empty", print_.contrast < limits.min_contrast, _told(print_, "contrast", limits, "min_contrast")
+    is_flat = print_.entropy_bits < limits.min_entropy_bits
+    yield "low-information", is_flat, _told(print_, "entropy_bits", limits, "min_entropy_bits")
+    yield "dark", print_.brightness < limits.min_brightness, _told(print_, "brightness", limits, "min_brightness")
+    yield "bright", print_.brightness > limits.max_brightness, _told(print_, "brightness", limits, "max_brightness")
+    yield "blurred", print_.blur_var < limits.min_blur_var, _told(print_, "blur_var", limits, "min_blur_var")
+
+
+def _oddities(print_: Fingerprint, limits: QualitySettings) -> Iterator[Finding]:
+    yield "grey", print_.colour <= limits.max_grey, _told(print_, "colour", limits, "max_grey")
+    yield "bordered", print_.border > limits.max_border, _told(print_, "border", limits, "max_border")
+    yield "animated", print_.frames > 1, {"frames": print_.frames}
+    yield "odd-mode", print_.mode not in _USUAL_MODES, {"mode": print_.mode}
+
+
+def _told(print_: Fingerprint, value: str, limits: QualitySettings, limit: str) -> Evidence:
+    return {value: getattr(print_, value), limit: getattr(limits, limit)}

@@ -16,7 +16,6 @@ from carharvest.normalize.base import AbsentStage, Stage
 from carharvest.normalize.brands import BrandsStage
 from carharvest.normalize.content import ContentStage
 from carharvest.normalize.duplicates import DuplicatesStage
-from carharvest.normalize.features import FeaturesStage
 from carharvest.normalize.hashes import HashesStage
 from carharvest.normalize.names import NamesStage
 from carharvest.normalize.quality import QualityStage
@@ -34,14 +33,16 @@ _PLAIN = 0.02  # contrast under which a picture's hashes say nothing
 def all_stages(settings: Settings, mapping: BrandMapping, catalog: Catalog) -> list[Stage]:
     """Each after those that it builds on: duplicates needs what the others dropped, and what looks alike."""
     content, audit = _seen_by_network(settings)
+    watermark, features = _with_opencv(settings, catalog)
     return [
         NamesStage(),
         BrandsStage(mapping),
         ViewsStage(),
         QualityStage(settings.quality),
+        watermark,
         content,
         HashesStage(settings.duplicates, partial(straight_hashes, catalog, _PLAIN), partial(prints_of, catalog)),
-        _features(settings, catalog),
+        features,
         DuplicatesStage(settings.duplicates, partial(ties_among, catalog)),
         audit,
         RenameStage(settings.seed),
@@ -75,13 +76,21 @@ def _seen_by_network(settings: Settings) -> tuple[Stage, Stage]:
     return content, AuditStage(settings.audit, lambda hashes: network().of(hashes), settings.seed)
 
 
-def _features(settings: Settings, catalog: Catalog) -> Stage:
+def _with_opencv(settings: Settings, catalog: Catalog) -> tuple[Stage, Stage]:
+    """The stages that look at thumbnails with OpenCV, in processes."""
     if find_spec("cv2") is None:
-        return AbsentStage("features", f"crops and rotations are not looked for; {_HOW}")
-    return FeaturesStage(
-        settings.duplicates,
-        BlobStore(settings.workspace / "thumbs"),
-        settings.workspace / "cache",
-        partial(all_hashes, catalog),
-        partial(local_processes, cores(), ["carharvest.normalize.features", "carharvest.normalize.sift"]),
+        return (
+            AbsentStage("watermark", f"nobody looked for text over photos; {_HOW}"),
+            AbsentStage("features", f"nobody looked for crops and rotations; {_HOW}"),
+        )
+    from carharvest.normalize.features import FeaturesStage
+    from carharvest.normalize.watermark import WatermarkStage
+
+    thumbnails = BlobStore(settings.workspace / "thumbs")
+    modules = [f"carharvest.normalize.{name}" for name in ("features", "sift", "watermark")]
+    workers = partial(local_processes, cores(), modules)
+    known = partial(all_hashes, catalog)
+    return (
+        WatermarkStage(settings.watermark, thumbnails, workers),
+        FeaturesStage(settings.duplicates, thumbnails, settings.workspace / "cache", known, workers),
     )
