@@ -12,7 +12,7 @@ from carharvest.text import to_ascii, words
 
 Words = tuple[str, ...]
 
-_FIELDS = {"name", "country", "group", "tier", "pair", "rare", "common_word", "context", "aliases"}
+_FIELDS = {"name", "country", "group", "tier", "pair", "rare", "common_word", "context", "aliases", "models"}
 _TIERS = {"mainstream", "luxury", "commercial", "microcar"}
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where there is one: ten times faster
 
@@ -31,14 +31,35 @@ class Brand:
     common_word: bool = False
     context: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A brand found in a text, and the words that named it."""
+    """A brand found in a text, and the words that named it: an alias, or a model that only this brand makes."""
 
     brand: str
     alias: str
+    by_model: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A place in a text where a brand may be named, and what became of it."""
+
+    words: str
+    brand: str  # empty: the words are known to stand for no car
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something doubtful in a mapping: `repeated`, `ambiguous` or `unreachable`."""
+
+    line: int
+    column: int
+    kind: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -48,23 +69,51 @@ class BrandMapping:
     brands: Mapping[str, Brand]
     path: Path
     _names: Mapping[Words, str] = field(repr=False)  # words of an alias -> brand key
+    _models: Mapping[Words, str] = field(repr=False)  # words of a model that one brand makes -> brand key
+    _nothing: frozenset[Words] = field(repr=False)  # words that look like a brand or a model and are none
     _contexts: Mapping[str, frozenset[Words]] = field(repr=False)  # brands whose bare word is not enough
-    _longest: int = field(repr=False)
+    _longest: Mapping[str, int] = field(repr=False)  # first word -> most words that may follow it, with itself
 
     def find(self, text: str) -> list[Match]:
         """The brands that a free text names, each once, in order of their first mention.
 
-        At each place the longest alias wins ("Land Rover" is no "Rover"). A brand whose bare name is a
-        common word counts only with one of its context words elsewhere in the text.
+        At each place the longest words win ("Land Rover" is no "Rover", "golf course" no Golf). A brand whose bare name
+        is a common word counts only with one of its context words elsewhere in the text. Where no brand is
+        named, models that only one brand makes tell it.
         """
         tokens = words(text)
-        found: dict[str, Match] = {}
-        for start, end, key in self._spans(tokens):
-            alias = tuple(tokens[start:end])
-            if self._is_bare(key, alias) and not self._has_context(key, tokens[:start], tokens[end:]):
-                continue
-            found.setdefault(key, Match(key, " ".join(alias)))
-        return list(found.values())
+        named: dict[str, Match] = {}
+        implied: dict[str, Match] = {}
+        for start, end, key, by_model in self._spans(tokens):
+            found = tuple(tokens[start:end])
+            if by_model:
+                implied.setdefault(key, Match(key, " ".join(found), by_model=True))
+            elif key and (not self._is_bare(key, found) or self._has_context(key, tokens[:start], tokens[end:])):
+                named.setdefault(key, Match(key, " ".join(found)))
+        return list((named or implied).values())
+
+    def explain(self, text: str) -> list[Mention]:
+        """Every place that was looked at, and why it counts or not."""
+        tokens = words(text)
+        counted = {match.brand: match for match in self.find(text)}
+        mentions = []
+        for start, end, key, by_model in self._spans(tokens):
+            found = tuple(tokens[start:end])
+            if not key:
+                verdict = "known to be no car"
+            elif by_model:
+                match = counted.get(key)
+                verdict = (
+                    "its model, and no brand is named" if match and match.by_model else "a model; a brand is named"
+                )
+            elif not self._is_bare(key, found):
+                verdict = "names it"
+            elif self._has_context(key, tokens[:start], tokens[end:]):
+                verdict = "a common word, with its context"
+            else:
+                verdict = "a common word, without one of its context words"
+            mentions.append(Mention(" ".join(found), key, verdict))
+        return mentions
 
     def exactly(self, text: str) -> Match | None:
         """The brand that the whole text is a name of (a folder's name, say), or None."""
@@ -93,20 +142,37 @@ class BrandMapping:
         """How many different words or word sequences name a brand."""
         return len(self._names)
 
-    def _spans(self, tokens: list[str]) -> Iterator[tuple[int, int, str]]:
-        start = 0
-        while start < len(tokens):
-            for end in range(min(len(tokens), start + self._longest), start, -1):
-                key = self._names.get(tuple(tokens[start:end]))
-                if key is not None:
-                    yield start, end, key
-                    start = end
-                    break
+    def _spans(self, tokens: list[str]) -> Iterator[tuple[int, int, str, bool]]:
+        """(start, end, brand or "", whether by model) of the longest known words at each place."""
+        start, count = 0, len(tokens)
+        while start < count:
+            longest = self._longest.get(tokens[start])
+            if longest is not None:
+                for end in range(min(count, start + longest), start, -1):
+                    found = tuple(tokens[start:end])
+                    if found in self._nothing:
+                        yield start, end, "", False
+                        break
+                    key = self._names.get(found)
+                    if key is not None:
+                        yield start, end, key, False
+                        break
+                    key = self._models.get(found)
+                    if key is not None:
+                        yield start, end, key, True
+                        break
+                else:
+                    start += 1
+                    continue
+                start = end
             else:
                 start += 1
 
     def _is_bare(self, key: str, alias: Words) -> bool:
-        return key in self._contexts and len(alias) <= len(words(key))
+        if key not in self._contexts:
+            return False
+        own, name = words(key), words(self.brands[key].name)
+        return list(alias) == own or (list(alias) == name and len(name) <= len(own))
 
     def _has_context(self, key: str, before: list[str], after: list[str]) -> bool:
         contexts = self._contexts[key]
@@ -125,19 +191,36 @@ def load_brands(path: Path | None = None) -> BrandMapping:
     Raises BrokenMapping with line and column of what is wrong.
     """
     path = path or bundled_mapping()
+    return _MappingReader(path).read(_composed(path, _text_of(path)))
+
+
+def check_brands(path: Path | None = None) -> list[Problem]:
+    """What is doubtful in a mapping, in order of its lines: words that stand twice, for two brands, or are never found.
+
+    Raises BrokenMapping where it cannot be read at all.
+    """
+    path = path or bundled_mapping()
+    reader = _MappingReader(path, lenient=True)
+    mapping = reader.read(_composed(path, _text_of(path)))
+    return sorted([*reader.problems, *reader.unreachable(mapping)], key=lambda p: (p.line, p.column))
+
+
+def _text_of(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BrokenMapping(f"{path} cannot be read: {error}", hint="name a readable UTF-8 file") from None
+
+
+def _composed(path: Path, text: str) -> yaml.Node | None:
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        return yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         raise BrokenMapping(f"{where}: {error.problem or error.context}", hint="mend the YAML there") from None
     except yaml.YAMLError as error:
         raise BrokenMapping(f"{path}: {error}", hint="mend the YAML") from None
-    return _MappingReader(path).read(root)
 
 
 def bundled_mapping() -> Path:
@@ -146,12 +229,20 @@ def bundled_mapping() -> Path:
     return inside if inside.exists() else Path(__file__).parent.parent / "brand_mapping.yaml"
 
 
+def _problem(node: yaml.Node, kind: str, text: str) -> Problem:
+    return Problem(node.start_mark.line + 1, node.start_mark.column + 1, kind, text)
+
+
 class _MappingReader:
     """Turns YAML nodes into brands; keeps the place of each node for the error messages."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, lenient: bool = False) -> None:
         self._path = path
+        self._lenient = lenient  # notes what is doubtful instead of raising
+        self.problems: list[Problem] = []
+        self._written: list[tuple[str, str, yaml.Node]] = []  # brand, alias or model, where
         self._names: dict[Words, str] = {}
+        self._models: dict[Words, set[str]] = {}
         self._places: dict[Words, yaml.Node] = {}
 
     def read(self, root: yaml.Node | None) -> BrandMapping:
@@ -161,19 +252,24 @@ class _MappingReader:
         if "brands" not in top:
             raise self._broken(root, "there is no `brands:`")
         brands: dict[str, Brand] = {}
-        contexts: dict[str, frozenset[Words]] = {}
         nodes = self._mapping(top["brands"], "`brands`")
         for key, node in nodes.items():
-            brand = self._brand(key, node)
-            brands[key] = brand
-            if brand.common_word:
-                contexts[key] = frozenset(tuple(words(word)) for word in brand.context)
+            brands[key] = self._brand(key, node)
         for key, brand in brands.items():
             if brand.pair is not None and brand.pair not in brands:
                 raise self._broken(nodes[key], f"the pair of {key}, {brand.pair!r}, is no brand")
         self._add_joined()
-        longest = max((len(alias) for alias in self._names), default=0)
-        return BrandMapping(brands, self._path, self._names, contexts, longest)
+        nothing = frozenset(tuple(words(text)) for text, _ in self._texts(top.get("nothing"), "`nothing`"))
+        models = {name: min(keys) for name, keys in self._models.items() if len(keys) == 1 and name not in self._names}
+        contexts = {
+            key: frozenset(tuple(words(word)) for word in (*brand.context, *brand.models))
+            for key, brand in brands.items()
+            if brand.common_word
+        }
+        longest: dict[str, int] = {}
+        for known in (*self._names, *models, *nothing):
+            longest[known[0]] = max(longest.get(known[0], 0), len(known))
+        return BrandMapping(brands, self._path, self._names, models, nothing, contexts, longest)
 
     def _brand(self, key: str, node: yaml.Node) -> Brand:
         fields = self._mapping(node, key)
@@ -187,8 +283,8 @@ class _MappingReader:
         if tier not in _TIERS:
             raise self._broken(fields["tier"], f"tier of {key} is none of {', '.join(sorted(_TIERS))}")
         name = self._text(fields["name"], f"name of {key}")
-        self._add_alias(key, key, node)
-        self._add_alias(key, name, fields["name"])
+        self._add_alias(key, key, node, implied=True)
+        self._add_alias(key, name, fields["name"], implied=True)
         return Brand(
             key=key,
             name=name,
@@ -202,18 +298,55 @@ class _MappingReader:
             aliases=tuple(
                 self._add_alias(key, text, at) for text, at in self._texts(fields.get("aliases"), f"aliases of {key}")
             ),
+            models=tuple(
+                self._add_model(key, text, at) for text, at in self._texts(fields.get("models"), f"models of {key}")
+            ),
         )
 
-    def _add_alias(self, key: str, text: str, node: yaml.Node) -> str:
+    def _add_alias(self, key: str, text: str, node: yaml.Node, *, implied: bool = False) -> str:
         alias = tuple(words(text))
         if not alias:
             raise self._broken(node, f"the alias {text!r} of {key} has no letter or digit")
         other = self._names.setdefault(alias, key)
         if other != key:
             first = self._places[alias].start_mark.line + 1
-            raise self._broken(node, f"the alias {text!r} of {key} stands for {other} already (line {first})")
+            problem = f"the alias {text!r} of {key} stands for {other} already (line {first})"
+            if not self._lenient:
+                raise self._broken(node, problem)
+            self._note(node, "ambiguous", problem)
+        elif alias in self._places and not implied:
+            self._note(node, "repeated", f"the alias {text!r} of {key} is there already, or its key or name")
+        elif not implied:
+            self._written.append((key, text, node))
         self._places.setdefault(alias, node)
         return text
+
+    def _add_model(self, key: str, text: str, node: yaml.Node) -> str:
+        model = tuple(words(text))
+        if not model or model[0].isdigit():
+            raise self._broken(node, f"the model {text!r} of {key} has to begin with a letter")
+        makers = self._models.setdefault(model, set())
+        if key in makers:
+            self._note(node, "repeated", f"the model {text!r} of {key} is there already")
+        elif makers:
+            self._note(
+                node, "ambiguous", f"the model {text!r} is made by {', '.join(sorted(makers))} too: it tells none"
+            )
+        else:
+            self._written.append((key, text, node))
+        makers.add(key)
+        return text
+
+    def unreachable(self, mapping: BrandMapping) -> list[Problem]:
+        """Aliases and models of a mapping that was read here which are not found even where they stand alone."""
+        found = []
+        for key, text, node in self._written:
+            if key not in {match.brand for match in mapping.find(text)}:
+                found.append(_problem(node, "unreachable", f"{text!r} of {key} is never found: other words come first"))
+        return found
+
+    def _note(self, node: yaml.Node, kind: str, text: str) -> None:
+        self.problems.append(_problem(node, kind, text))
 
     def _add_joined(self) -> None:
         """ "astonmartin" for "aston martin", where no other brand has that word."""

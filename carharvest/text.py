@@ -9,6 +9,7 @@ from unidecode import unidecode
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _INDIC = "\u0900-\u0dff"  # vowel signs are no letters to the `re` module, but part of the word
 _WORD = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[^\W\d_]|[{_INDIC}])+|\d+")
+_ASCII_WORD = re.compile(r"[a-z]+|\d+")
 _BLANKS = re.compile(r"\s+")
 
 
@@ -27,6 +28,8 @@ def folded(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """Folded runs of letters and runs of digits: "BMW320i_Škoda" -> ["bmw", "320", "i", "skoda"]."""
+    if text.isascii():  # most names; nothing to fold but the case
+        return _ASCII_WORD.findall(text.lower())
     return _WORD.findall(folded(text))
 
 

@@ -56,6 +56,45 @@ def show(
     _tell_brand(Screen(quiet=quiet, as_json=as_json), _mapping().resolve(name))
 
 
+@app.command()
+def check(as_json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
+    """Whether the mapping is sound: words that stand twice, stand for two brands, or are never found."""
+    from carharvest.brands import check_brands
+    from carharvest.settings import load_settings
+
+    screen = Screen(quiet=quiet, as_json=as_json)
+    problems = check_brands(load_settings().brand_mapping)
+    if as_json:
+        screen.json([asdict(problem) for problem in problems])
+    elif problems:
+        screen.table(
+            "brand mapping", ["line", "column", "", ""], [(p.line, p.column, p.kind, p.text) for p in problems]
+        )
+    else:
+        screen.say("the mapping is sound: no word stands twice, for two brands, or in vain")
+    if any(problem.kind == "ambiguous" and "alias" in problem.text for problem in problems):
+        raise typer.Exit(12)
+
+
+@app.command()
+def explain(
+    text: Annotated[str, typer.Argument(help="A title, an alt text, a file name.")],
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Which brand a text names, by which of its words, and why others do not count."""
+    screen = Screen(quiet=quiet, as_json=as_json)
+    mapping = _mapping()
+    found, mentions = mapping.find(text), mapping.explain(text)
+    if as_json:
+        screen.json({"brands": [asdict(match) for match in found], "mentions": [asdict(m) for m in mentions]})
+        return
+    if mentions:
+        screen.table(text, ["words", "brand", ""], [(m.words, m.brand, m.verdict) for m in mentions])
+    screen.say(", ".join(match.brand for match in found) or "no brand is named")
+
+
 def _mapping() -> BrandMapping:
     from carharvest.brands import load_brands
     from carharvest.settings import load_settings
@@ -72,9 +111,11 @@ def _tell_brand(screen: Screen, brand: Brand) -> None:
         screen.json(asdict(brand))
         return
     rows: list[tuple[str, object]] = [
-        (name, value) for name, value in asdict(brand).items() if name not in {"aliases", "context"}
+        (name, value) for name, value in asdict(brand).items() if name not in {"aliases", "context", "models"}
     ]
     rows.append(("aliases", ", ".join(brand.aliases)))
+    if brand.models:
+        rows.append(("models", ", ".join(brand.models)))
     if brand.context:
         rows.append(("counts with", ", ".join(brand.context)))
     screen.table(brand.name, ["", ""], [(name, "" if value is None else str(value)) for name, value in rows])

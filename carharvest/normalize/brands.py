@@ -11,6 +11,8 @@ from carharvest.records import Label, Opinion, Photo, Sighting, Verdict
 # In order of trust: what was asked for, where it lay, what it was called, what was written beside it.
 _CONFIDENCE = {"query": 0.9, "folder": 0.9, "file_name": 0.8, "title": 0.7, "alt": 0.6}
 
+_BY_MODEL = 0.8  # of the confidence, where only a model tells the brand
+
 
 @dataclass(frozen=True, slots=True)
 class BrandsStage:
@@ -22,7 +24,7 @@ class BrandsStage:
 
     mapping: BrandMapping
     name: str = "brands"
-    version: int = 1
+    version: int = 2
     scope: Scope = "each"
 
     def settings(self) -> Mapping[str, object]:
@@ -36,7 +38,8 @@ class BrandsStage:
                     claims.setdefault(match.brand, (field, match))
             share = 1.0 if len(claims) == 1 else 1.0 / max(1, len(claims))
             for brand, (field, match) in claims.items():
-                yield Label(photo.id, "brand", brand, field, _CONFIDENCE[field] * share, {"alias": match.alias})
+                confidence = _CONFIDENCE[field] * share * (_BY_MODEL if match.by_model else 1.0)
+                yield Label(photo.id, "brand", brand, field, confidence, {"alias": match.alias})
             if not claims:
                 yield Verdict(photo.id, False, "no-brand", {"sightings": len(photo.sightings)})
             elif len(claims) > 1:
