@@ -115,6 +115,12 @@ class WatermarkSettings(_Section):
     min_letters: int = Field(default=6, ge=3)  # in a row
 
 
+class DiversitySettings(_Section):
+    """Most photos of a brand, the most different ones; None: all."""
+
+    cap: int | None = Field(default=None, ge=1)
+
+
 class AuditSettings(_Section):
     """Labels that contradict the photo: flagged, or dropped."""
 
@@ -160,6 +166,7 @@ class Settings(BaseSettings):
     content: ContentSettings = ContentSettings()
     watermark: WatermarkSettings = WatermarkSettings()
     audit: AuditSettings = AuditSettings()
+    diversity: DiversitySettings = DiversitySettings()
     split: SplitSettings = SplitSettings()
 
     @property

@@ -24,6 +24,12 @@ Rehearse = Annotated[
     bool, typer.Option("--dry-run", help="Say what would change, by stage, reason and brand; write nothing.")
 ]
 
+DropFlagged = Annotated[
+    bool, typer.Option("--drop", help="Drop what the audit flags: photos whose brand is probably another.")
+]
+Cap = Annotated[
+    int | None, typer.Option("--cap", min=1, help="Keep so many photos of a brand at most, the most different ones.")
+]
 Sheet = Annotated[
     Path | None, typer.Option("--sheet", help="Write a page of all groups of copies and same shots, to be looked at.")
 ]
@@ -38,6 +44,8 @@ def normalize(
     only: Only = None,
     skip: Skip = None,
     dry_run: Rehearse = False,
+    drop: DropFlagged = False,
+    cap: Cap = None,
     sheet: Sheet = None,
     workspace: Workspace = None,
     seed: Seed = None,
@@ -52,6 +60,10 @@ def normalize(
     from carharvest.settings import load_settings
 
     settings = load_settings(workspace=workspace, seed=seed)
+    if drop:
+        settings = settings.model_copy(update={"audit": settings.audit.model_copy(update={"drop": True})})
+    if cap is not None:
+        settings = settings.model_copy(update={"diversity": settings.diversity.model_copy(update={"cap": cap})})
     screen = Screen(quiet=quiet, as_json=as_json)
     run_normalize(screen, settings, only=only or (), skip=skip or (), dry_run=dry_run, sheet=sheet)
 

@@ -20,6 +20,7 @@ _RELATIONS = {"keeper": "keeper, nearest to", "copy": "copy of", "same-shot": "s
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
     app.command()(status)
+    app.command()(diversity)
     app.command()(why)
 
 
@@ -50,6 +51,35 @@ def status(workspace: Workspace = None, as_json: Json = False, quiet: Quiet = Fa
     if now.splits:
         screen.say("splits: " + ", ".join(now.splits))
     screen.hint("next: " + _next_step(now))
+
+
+def diversity(workspace: Workspace = None, as_json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
+    """How varied the kept photos of each brand are: views, sources, sizes, photos of the same shot."""
+    from carharvest.catalog.diversity import diversity as read_diversity
+    from carharvest.catalog.store import open_catalog
+    from carharvest.settings import load_settings
+
+    screen = Screen(quiet=quiet, as_json=as_json)
+    with open_catalog(load_settings(workspace=workspace).workspace) as catalog:
+        found = read_diversity(catalog)
+    if as_json:
+        screen.json([asdict(brand) for brand in found])
+        return
+    rows = [
+        (
+            of.brand,
+            of.photos,
+            of.shots,
+            of.largest_group,
+            ", ".join(f"{view or 'no view'} {count:,}" for view, count in of.views.items()),
+            ", ".join(f"{source} {count:,}" for source, count in of.sources.items()),
+            " / ".join(str(side) for side in of.side_px),
+        )
+        for of in found
+    ]
+    columns = ["brand", "photos", "shots", "largest group", "views", "sources", "shorter side px"]
+    screen.table("kept photos", columns, rows)
+    screen.hint("shots count photos of the same shot once; carharvest normalize --cap N keeps the N most different")
 
 
 def why(

