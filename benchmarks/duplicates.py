@@ -1,8 +1,7 @@
 """Copies that people make, found among real photos: imagededup's protocol, its PHash beside our stages.
 
-Per original: a crop, the mirror image, upside down, turned by 25 degrees, another aspect. Pairs of photos of one
-original are true; what a tool puts together otherwise is false. Originals are vetted: of photos that share a shot, one is
-taken.
+Per original: a crop, the mirror image, upside down, turned by 25 degrees, another aspect. Pairs of one original are
+true; what a tool puts together otherwise is false. Originals are vetted: of photos that share a shot, one is taken.
 Usage: python -m benchmarks.duplicates [FOLDER WITH PHOTOS] [ORIGINALS]
 """
 
@@ -12,29 +11,13 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
-from collections import defaultdict
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
-from sqlalchemy import select
 
-from carharvest.blobs import BlobStore
-from carharvest.brands import load_brands
-from carharvest.catalog.runs import recorded_run
-from carharvest.catalog.schema import GroupRow, MemberRow, SightingRow, TieRow
-from carharvest.catalog.store import Catalog, open_catalog
-from carharvest.engine import cores, local_processes
-from carharvest.harvest.http import Fetcher
-from carharvest.harvest.keep import Stores
-from carharvest.harvest.loop import harvest
-from carharvest.normalize.base import normalize
-from carharvest.normalize.stages import all_stages
-from carharvest.records import Query
-from carharvest.settings import load_settings
-from carharvest.sources.folder import FolderSource
+from benchmarks.workspace import Workspace
 
 PROTOCOL = ("crop", "mirrored", "flipped", "turned", "aspect")
 PEOPLE = ("recompressed", "half", "lighter", "watermarked", "bordered")
@@ -78,52 +61,6 @@ def write_pictures(files: list[Path], kinds: tuple[str, ...], target: Path) -> N
         picture.save(target / f"{number:04d}-original.jpg", quality=92)
         for kind in kinds:
             made(picture, kind).save(target / f"{number:04d}-{kind}.jpg", quality=60 if kind == "recompressed" else 90)
-
-
-class Workspace:
-    """Our stages over a folder of pictures, in a workspace that is thrown away."""
-
-    def __init__(self, pictures: Path, root: Path) -> None:
-        self.catalog: Catalog = open_catalog(root, create=True)
-        self.settings = load_settings(workspace=root)
-        stores = Stores(BlobStore(root / "blobs"), BlobStore(root / "thumbs"), 50_000_000, 150_000_000)
-        started = time.perf_counter()
-        with recorded_run(self.catalog, "benchmark", {}, 0) as run, local_processes(cores()) as executor:
-            fetcher = Fetcher(1_000_000, 10.0, "benchmark")
-            candidates = FolderSource(pictures).candidates(Query(""), limit=None)
-            harvest(candidates, self.catalog, fetcher, stores, executor, run_id=run.id)
-        self.harvest_s = time.perf_counter() - started
-        with self.catalog.reading() as session:
-            rows = session.execute(select(SightingRow.photo_id, SightingRow.file_name)).all()
-        self.name_of = dict(rows)
-
-    def run(self, *stages: str) -> float:
-        """Seconds that the stages took."""
-        started = time.perf_counter()
-        with recorded_run(self.catalog, "benchmark", {}, 0) as run:
-            chosen = all_stages(self.settings, load_brands(), self.catalog)
-            normalize(self.catalog, chosen, run_id=run.id, only=stages)
-        return time.perf_counter() - started
-
-    def groups(self) -> set[tuple[str, str]]:
-        """Pairs of file names that stand in one group."""
-        members = defaultdict(list)
-        with self.catalog.reading() as session:
-            for photo_id, group_id in session.execute(select(MemberRow.photo_id, MemberRow.group_id).join(GroupRow)):
-                members[group_id].append(self.name_of[photo_id])
-        return {pair for names in members.values() for pair in combinations(sorted(names), 2)}
-
-    def copies(self) -> set[tuple[str, str]]:
-        """Pairs of a dropped copy and its keeper."""
-        query = select(MemberRow.photo_id, MemberRow.of_photo_id).where(MemberRow.relation == "copy")
-        with self.catalog.reading() as session:
-            rows = session.execute(query).all()
-        return {tuple(sorted((self.name_of[a], self.name_of[b]))) for a, b in rows}  # type: ignore[misc]
-
-    def ties(self) -> set[tuple[str, str]]:
-        with self.catalog.reading() as session:
-            rows = session.execute(select(TieRow.photo_id, TieRow.other_id)).all()
-        return {tuple(sorted((self.name_of[a], self.name_of[b]))) for a, b in rows}  # type: ignore[misc]
 
 
 def vetted(folder: Path, count: int) -> list[Path]:

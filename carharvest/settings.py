@@ -74,12 +74,12 @@ class QualitySettings(_Section):
     min_side_px: int = Field(default=96, ge=1)
     max_aspect: float = Field(default=3.0, gt=1)
     min_blur_var: float = Field(default=40.0, ge=0)
-    min_brightness: float = Field(default=0.06, ge=0, le=1)
-    max_brightness: float = Field(default=0.96, ge=0, le=1)
+    min_lightest: float = Field(default=0.2, ge=0, le=1)  # light that one pixel of a hundred exceeds
+    max_darkest: float = Field(default=0.8, ge=0, le=1)  # light that 99 pixels of a hundred exceed
     min_contrast: float = Field(default=0.04, ge=0, le=1)
     min_entropy_bits: float = Field(default=1.5, ge=0, le=8)
     # These are flagged, not dropped.
-    max_grey: float = Field(default=1.0, ge=0)  # mean distance of Cb and Cr from grey: up to here a photo has no colour
+    max_grey: float = Field(default=0.6, ge=0)  # mean distance of Cb and Cr from grey: up to here a photo has no colour
     max_border: float = Field(default=0.1, ge=0, le=1)  # share of height or width that bars at both edges take
 
 

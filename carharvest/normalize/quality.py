@@ -8,6 +8,7 @@ from carharvest.records import Evidence, Fingerprint, Photo, Verdict
 from carharvest.settings import QualitySettings
 
 _USUAL_MODES = {"", "RGB", "L", "RGBA", "P", "PA", "LA"}  # an older program did not note it: ""
+_HUNDREDTH = 2.33  # standard deviations from the mean beyond which one of a hundred lies
 Finding = tuple[str, bool, Evidence]  # reason, whether it applies, what was measured against what
 
 
@@ -33,6 +34,8 @@ class QualityStage:
             if drop is not None:
                 yield drop
             for reason, evidence in _applying(_oddities(photo.fingerprint, self.limits)):
+                if reason == "grey" and drop is not None:
+                    continue  # too dark or too bright to tell
                 yield Verdict(photo.id, True, reason, evidence)
 
 
@@ -46,11 +49,14 @@ def _faults(print_: Fingerprint, limits: QualitySettings) -> Iterator[Finding]:
     aspect = round(long / short, 2)
     yield "too-small", short < limits.min_side_px, {"side_px": short, "min_side_px": limits.min_side_px}
     yield "odd-aspect", aspect > limits.max_aspect, {"aspect": aspect, "max_aspect": limits.max_aspect}
-    yield "empty", print_.contrast < limits.min_contrast, _told(print_, "contrast", limits, "min_contrast")
+    # As if light were spread normally: close enough to tell night from a photo taken at night.
+    lightest = round(print_.brightness + _HUNDREDTH * print_.contrast, 3)
+    darkest = round(print_.brightness - _HUNDREDTH * print_.contrast, 3)
+    yield "dark", lightest < limits.min_lightest, {"lightest": lightest, "min_lightest": limits.min_lightest}
+    yield "bright", darkest > limits.max_darkest, {"darkest": darkest, "max_darkest": limits.max_darkest}
     is_flat = print_.entropy_bits < limits.min_entropy_bits
     yield "low-information", is_flat, _told(print_, "entropy_bits", limits, "min_entropy_bits")
-    yield "dark", print_.brightness < limits.min_brightness, _told(print_, "brightness", limits, "min_brightness")
-    yield "bright", print_.brightness > limits.max_brightness, _told(print_, "brightness", limits, "max_brightness")
+    yield "empty", print_.contrast < limits.min_contrast, _told(print_, "contrast", limits, "min_contrast")
     yield "blurred", print_.blur_var < limits.min_blur_var, _told(print_, "blur_var", limits, "min_blur_var")
 
 
