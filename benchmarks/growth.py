@@ -141,7 +141,7 @@ def fill(workspace: Path, photos: int) -> None:
                 session.execute(insert(GroupRow), [{"id": i, "key": f"g{i}", "stage": "d"} for i in ids if i % 20 == 0])
                 members = [
                     {"photo_id": i + more, "group_id": i, "relation": ("keeper", "copy")[more], "of_photo_id": i,
-                     "distance_bits": 2, "detail_bits": 4, "transform": "none"}
+                     "evidence": {"distance_bits": 2, "detail_bits": 4}}
                     for i in ids
                     if i % 20 == 0 and i < photos
                     for more in (0, 1)
@@ -157,7 +157,7 @@ def fill(workspace: Path, photos: int) -> None:
                 ]  # fmt: skip
                 session.execute(insert(FailureRow), failures)
         with catalog.writing() as session:
-            mark = {"stage": "brands", "key": "k", "last_sighting_id": photos, "run_id": run.id}
+            mark = {"stage": "brands", "key": "k", "last_sighting_id": photos, "changes": 1, "run_id": run.id}
             session.execute(insert(StageMarkRow), [mark])
 
 

@@ -1,4 +1,4 @@
-"""How the exact search for near pairs of hashes grows, and how long all stages take over many photos."""
+"""How long all stages but those of the extra `vision` take over many photos, and what memory they need."""
 
 import resource
 import tempfile
@@ -12,22 +12,11 @@ from carharvest.catalog.intake import record
 from carharvest.catalog.runs import recorded_run
 from carharvest.catalog.store import open_catalog
 from carharvest.normalize.base import normalize
-from carharvest.normalize.hamming import near_pairs
 from carharvest.normalize.stages import all_stages
 from carharvest.records import Candidate, Fetched, Fingerprint, WebAddress
 from carharvest.settings import load_settings
 
 PHOTOS = 10_000
-
-
-def near_pairs_growth() -> None:
-    rng = np.random.default_rng(1)
-    for count in (10_000, 100_000):
-        hashes = rng.integers(0, 2**64, count, dtype=np.uint64)
-        for radius in (6, 8):
-            started = time.perf_counter()
-            near_pairs(hashes, hashes, radius)
-            print(f"near_pairs of {count:>7,} hashes, radius {radius}: {time.perf_counter() - started:6.2f} s")
 
 
 def all_stages_over(count: int) -> None:
@@ -41,9 +30,15 @@ def all_stages_over(count: int) -> None:
             record(catalog, [_fetched(number, rng) for number in range(start, start + 500)], run.id)
         for which in ("first", "second"):
             started = time.perf_counter()
-            normalize(catalog, all_stages(load_settings(), load_brands()), run_id=run.id)
+            normalize(catalog, stages(catalog), run_id=run.id)
             print(f"normalize of {count:,} photos, {which} run: {time.perf_counter() - started:.2f} s")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def stages(catalog):
+    """Without those that look at thumbnails: these photos have none."""
+    chosen = all_stages(load_settings(), load_brands(), catalog)
+    return [s for s in chosen if s.name not in {"watermark", "content", "features", "audit", "diversity"}]
 
 
 def _fetched(number: int, rng: np.random.Generator) -> Fetched:
@@ -60,5 +55,4 @@ def _fetched(number: int, rng: np.random.Generator) -> Fetched:
 
 
 if __name__ == "__main__":
-    near_pairs_growth()
     all_stages_over(PHOTOS)

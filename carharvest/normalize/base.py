@@ -121,7 +121,7 @@ def _run(catalog: Catalog, stages: Sequence[Stage], stage: Stage, run_id: int, p
         summary.skipped = stage.hint
         return summary
     mark = stage_mark(catalog, stage.name)
-    key = _key(catalog, stage, earlier)
+    key = stage_key(catalog, stage, earlier)
     batches = _batches(catalog, stage, mark, key)
     total = sum(len(ids) for ids, _ in batches)
     for ids, last_sighting in batches:
@@ -160,7 +160,7 @@ def _batches(catalog: Catalog, stage: Stage, mark: StageMark, key: str) -> list[
     return [([photo_id for photo_id, _ in part], part[-1][1]) for part in parts]
 
 
-def _key(catalog: Catalog, stage: Stage, earlier: Sequence[str]) -> str:
+def stage_key(catalog: Catalog, stage: Stage, earlier: Sequence[str]) -> str:
     """What the stage's opinions rest on: its version and settings; for the whole also what others said before it."""
     facts: list[object] = [stage.name, stage.version, dict(stage.settings())]
     if stage.scope == "whole":

@@ -43,29 +43,31 @@ class HashesStage:
             return
         fresh = self.prints(ids[at].tolist())
         best: dict[tuple[int, int], Tie] = {}
-        for transform in TRANSFORMS:
-            for tie in self._ties(ids, straight, at, fresh, transform):
+        for transform, pairs in self._pairs(straight, at, fresh):
+            for tie in self._ties(ids, pairs, transform):
                 pair = tie.photo_id, tie.other_id
                 if pair not in best or (tie.detail_bits or 0) < (best[pair].detail_bits or 0):
                     best[pair] = tie
         yield from best.values()
 
-    def _ties(
-        self, ids: np.ndarray, straight: np.ndarray, at: np.ndarray, fresh: Prints, transform: str
-    ) -> Iterator[Tie]:
-        """Pairs of a new photo, turned, with any other; each pair from one of its two sides."""
+    def _pairs(self, straight: np.ndarray, at: np.ndarray, fresh: Prints) -> Iterator[tuple[str, np.ndarray]]:
+        """For each way of turning, (k, 3) rows of a new photo, any other, and their distance; each pair once."""
         radius = self.radii.radius_bits
-        turned = fresh.hashes[transform]
-        if transform == "none" and len(at) == len(ids):
-            pairs = near_pairs(straight, None, radius)
-        else:
-            pairs = near_pairs(turned, straight, radius)
-            is_new = np.zeros(len(ids), dtype=bool)
-            is_new[at] = True
-            left = at[pairs[:, 0]]
-            # Turning one of a pair or the other comes to the same, so two new ones need to be met once only.
-            once = (left < pairs[:, 1]) | ((left != pairs[:, 1]) & ~is_new[pairs[:, 1]])
-            pairs = np.stack([left, pairs[:, 1], pairs[:, 2]], axis=1)[once]
+        transforms: tuple[str, ...] = TRANSFORMS
+        if len(at) == len(straight):  # all are new: the straight ones among themselves are found in half the time
+            yield TRANSFORMS[0], near_pairs(straight, None, radius)
+            transforms = TRANSFORMS[1:]
+        is_new = np.zeros(len(straight), dtype=bool)
+        is_new[at] = True
+        found = near_pairs(np.concatenate([fresh.hashes[transform] for transform in transforms]), straight, radius)
+        which, left = found[:, 0] // len(at), at[found[:, 0] % len(at)]
+        # Turning one of a pair or the other comes to the same, so two new ones need to be met once only.
+        once = (left < found[:, 1]) | ((left != found[:, 1]) & ~is_new[found[:, 1]])
+        for number, transform in enumerate(transforms):
+            mine = once & (which == number)
+            yield transform, np.stack([left[mine], found[mine, 1], found[mine, 2]], axis=1)
+
+    def _ties(self, ids: np.ndarray, pairs: np.ndarray, transform: str) -> Iterator[Tie]:
         widest = max(self.radii.copy_detail_bits, self.radii.shot_detail_bits)
         for start in range(0, len(pairs), _SLICE):
             i, j, distance = pairs[start : start + _SLICE].T
