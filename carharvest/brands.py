@@ -341,6 +341,8 @@ class _MappingReader:
         """Aliases and models of a mapping that was read here which are not found even where they stand alone."""
         found = []
         for key, text, node in self._written:
+            if len(self._models.get(tuple(words(text)), ())) > 1:
+                continue  # ambiguous, and said so
             if key not in {match.brand for match in mapping.find(text)}:
                 found.append(_problem(node, "unreachable", f"{text!r} of {key} is never found: other words come first"))
         return found
