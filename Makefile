@@ -5,10 +5,12 @@ BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 PIP_ARGS ?=
 NODE = tests/node/node_modules
+PHOTOS ?= ../shared/photos
+COUNTERPARTS = .venv-counterparts/.installed
 INSTALLED = $(VENV)/.installed-train
 INSTALLED_DEV = $(VENV)/.installed-dev
 
-.PHONY: demo test test-slow test-all fuzz lint format bench-harvest bench-growth bench-normalize bench wheel
+.PHONY: demo test test-slow test-all fuzz lint format bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value bench wheel
 
 demo: $(INSTALLED)
 	$(BIN)/carharvest demo
@@ -34,7 +36,7 @@ format: $(INSTALLED_DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-harvest bench-growth bench-normalize
+bench: bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value
 
 bench-harvest: $(INSTALLED_DEV)
 	$(BIN)/python -m benchmarks.harvest
@@ -44,6 +46,28 @@ bench-growth: $(INSTALLED_DEV)
 
 bench-normalize: $(INSTALLED_DEV)
 	$(BIN)/python -m benchmarks.normalize
+
+bench-near: $(INSTALLED_DEV) $(COUNTERPARTS)
+	$(BIN)/python -m benchmarks.near
+
+bench-duplicates: $(INSTALLED_DEV) $(COUNTERPARTS)
+	$(BIN)/python -m benchmarks.duplicates $(PHOTOS)
+
+bench-quality: $(INSTALLED_DEV) $(COUNTERPARTS)
+	$(BIN)/python -m benchmarks.quality
+
+bench-curation: $(INSTALLED_DEV)
+	$(BIN)/python -m benchmarks.curation $(PHOTOS)
+
+bench-value: $(INSTALLED_DEV)
+	$(BIN)/python -m benchmarks.value
+
+# What carharvest is measured against (imagededup, cleanvision, faiss), in an environment of its own.
+$(COUNTERPARTS): benchmarks/counterparts/requirements.txt constraints.txt
+	$(PYTHON) -m venv .venv-counterparts
+	grep -E "^torch(vision)?==" constraints.txt > .venv-counterparts/constraints.txt
+	.venv-counterparts/bin/python -m pip install --quiet $(PIP_ARGS) -c .venv-counterparts/constraints.txt -r benchmarks/counterparts/requirements.txt
+	touch $@
 
 wheel: $(INSTALLED_DEV)
 	$(BIN)/python -m build --wheel

@@ -81,7 +81,7 @@ if __name__ == "__main__":
         root = Path(folder)
         workspace = root / "datasets"
         carharvest(workspace, "scrape", "sample")
-        carharvest(workspace, "normalize", "--drop")
+        carharvest(workspace, "normalize")
         truth = json.loads((workspace / "sample" / "truth.json").read_text())
         numbers = held_out(truth)
         brand_of = {t["id"]: t["brand"] for t in truth}

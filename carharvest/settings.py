@@ -126,6 +126,7 @@ class AuditSettings(_Section):
 
     drop: bool = False
     min_photos: int = Field(default=10, ge=5)  # of a brand, for it to take part
+    min_agreement: float = Field(default=0.7, ge=0, le=1)  # share of labels that the classifier agrees with
 
 
 class SplitSettings(_Section):

@@ -23,7 +23,8 @@ _BLOCK = 2000  # photos compared with all others at a time
 class AuditStage:
     """Flags photos whose brand is probably another; with `drop`, drops them. Photos named by a person are believed.
 
-    A brand with fewer than `min_photos` photos takes no part: nothing can be learned of it.
+    A brand with fewer than `min_photos` photos takes no part: nothing can be learned of it. Where the classifier agrees
+    with fewer labels than `min_agreement`, it knows too little to contradict any, and nothing is said.
     """
 
     limits: AuditSettings
@@ -46,6 +47,8 @@ class AuditStage:
         features = self.embeddings([p.sha256 for p in judged])
         given = np.array([brands.index(p.labels["brand"][0]) for p in judged])
         shares = out_of_fold(features, given, self.seed)
+        if (shares.argmax(axis=1) == given).mean() < self.limits.min_agreement:
+            return
         suspects = np.flatnonzero(suspicious(shares, given))
         neighbours = nearest(features, suspects)
         for place, others in zip(suspects.tolist(), neighbours.tolist(), strict=True):

@@ -49,9 +49,9 @@ class ContentStage:
                 continue  # no thumbnail: nothing was seen
             car, entropy = round(float(vehicle[row]), 4), photo.fingerprint.entropy_bits
             evidence: Evidence = {"car": car, "entropy_bits": entropy}
-            kind = self._kind(car, float(part[row]), entropy)
             is_drawing = all(s.source in self.limits.drawn_sources for s in photo.sightings)
-            if kind == "car" or (kind != "logo" and is_drawing):
+            kind = self._kind(car, float(part[row]), entropy, is_drawing=is_drawing)
+            if kind == "car":
                 continue
             yield Label(photo.id, "content", kind, "ImageNet classes", 1 - car if kind != "part" else car, evidence)
             if kind == "part":
@@ -59,9 +59,11 @@ class ContentStage:
             else:
                 yield Verdict(photo.id, False, "logo" if kind == "logo" else "no-car", evidence)
 
-    def _kind(self, car: float, part: float, entropy: float) -> str:
+    def _kind(self, car: float, part: float, entropy: float, *, is_drawing: bool) -> str:
         limits = self.limits
-        is_plain = entropy < limits.plain_entropy_bits
-        if car < limits.min_car or (is_plain and car < limits.min_car_on_plain):
+        is_plain_logo = entropy < limits.plain_entropy_bits and car < limits.min_car_on_plain
+        if is_drawing:
+            return "logo" if is_plain_logo else "car"
+        if car < limits.min_car or is_plain_logo:
             return "logo" if entropy < limits.logo_entropy_bits else "other"
         return "part" if part > limits.min_part else "car"
