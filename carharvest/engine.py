@@ -67,6 +67,10 @@ class LastingProcesses(Executor):
         inner.add_done_callback(lambda done: self._settle(task, call, done))
         return task
 
+    def __exit__(self, kind: object, *_: object) -> None:
+        """After an error or Ctrl-C, what was not begun is given up."""
+        self.shutdown(wait=True, cancel_futures=kind is not None)
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
         self._careful.shutdown(wait=wait, cancel_futures=cancel_futures)

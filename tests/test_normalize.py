@@ -136,9 +136,7 @@ def test_of_a_picture_and_its_copies_one_is_kept(
 
 def test_a_second_run_looks_at_nothing(filled: Path) -> None:
     with open_catalog(filled / "datasets") as catalog:
-        assert {stage: s.looked_at for stage, s in run_stages(catalog).items()} == dict.fromkeys(
-            ["names", "brands", "views", "quality", "hashes", "duplicates", "rename"], 0
-        )
+        assert {s.looked_at for s in run_stages(catalog).values()} == {0}
 
 
 def test_other_thresholds_touch_their_stage_and_what_builds_on_it(filled: Path) -> None:

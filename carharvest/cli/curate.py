@@ -106,19 +106,18 @@ def _run(
     from carharvest.normalize.base import normalize as run_stages
     from carharvest.normalize.stages import all_stages
 
-    stages = all_stages(settings, load_brands(settings.brand_mapping), catalog)
-    arguments = {stage.name: dict(stage.settings()) for stage in stages if stage.name != "brands"}
-    with recorded_run(catalog, "normalize", arguments, settings.seed) as run, screen.progress("normalize") as move:
-        summaries = run_stages(
-            catalog,
-            stages,
-            run_id=run.id,
-            only=only,
-            skip=skip,
-            progress=lambda stage, done, total: move(done, total=total, text=f"normalize: {stage}"),
-        )
-        now = status(catalog)
-        run.counts.update({"photos": now.photos, "kept": now.kept})
+    mapping = load_brands(settings.brand_mapping)
+    with screen.progress("normalize") as move:
+
+        def tell(what: str, done: int, total: int) -> None:
+            move(done, total=total, text=f"normalize: {what}")
+
+        stages = all_stages(settings, mapping, catalog, tell)
+        arguments = {stage.name: dict(stage.settings()) for stage in stages if stage.name != "brands"}
+        with recorded_run(catalog, "normalize", arguments, settings.seed) as run:
+            summaries = run_stages(catalog, stages, run_id=run.id, only=only, skip=skip, progress=tell)
+            now = status(catalog)
+            run.counts.update({"photos": now.photos, "kept": now.kept})
     return summaries, now.photos, now.kept or 0
 
 

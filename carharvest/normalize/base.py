@@ -25,9 +25,14 @@ from carharvest.records import Label, Membership, Opinion, Photo, Tie, Verdict
 
 _BATCH = 1000  # photos whose opinions are in memory at a time
 
+Progress = Callable[[str, int, int], None]  # stage or what it does, done, of how many
 # each: photo by photo, a batch at a time. new: all that is new at once, to be compared with what is known.
 # tied: what is tied to photos of which something else is said now. whole: all photos, if anything is new or changed.
 Scope = Literal["each", "new", "tied", "whole"]
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Progress that nobody looks at."""
 
 
 class Stage(Protocol):
@@ -86,9 +91,6 @@ class StageSummary:
     skipped: str = ""  # why it did not run
 
 
-Progress = Callable[[str, int, int], None]  # stage, done, of how many
-
-
 def normalize(
     catalog: Catalog,
     stages: Sequence[Stage],
@@ -96,7 +98,7 @@ def normalize(
     run_id: int,
     only: Collection[str] = (),
     skip: Collection[str] = (),
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
 ) -> list[StageSummary]:
     """Runs the stages in order; each looks at the photos that are new to it, or at all where its settings changed.
 

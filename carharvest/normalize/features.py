@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from carharvest.blobs import BlobStore
-from carharvest.normalize.base import Scope
+from carharvest.normalize.base import Progress, Scope, silent
 from carharvest.normalize.kept import KeptArrays, Place
 from carharvest.normalize.proposals import MADE_BY, WordIndex, words
 from carharvest.records import Photo, Tie
@@ -36,6 +36,7 @@ class FeaturesStage:
     cache: Path
     known: Callable[[], Sequence[tuple[int, str]]]
     workers: Callable[[], Executor]
+    tell: Progress = silent
     name: str = "features"
     version: int = 1
     scope: Scope = "new"
@@ -55,7 +56,8 @@ class FeaturesStage:
             jobs = [self._job(known[a], known[b], features, mirror) for a, b, mirror in pairs]
             best: dict[tuple[int, int], Tie] = {}
             chunks = [jobs[start : start + _TASK] for start in range(0, len(jobs), _TASK)]
-            for ties in executor.map(_verified, chunks):
+            for done, ties in enumerate(executor.map(_verified, chunks), start=1):
+                self.tell("comparing likely pairs", min(done * _TASK, len(jobs)), len(jobs))
                 for tie in ties:
                     pair = tie.photo_id, tie.other_id
                     if pair not in best or (tie.inliers or 0) > (best[pair].inliers or 0):
@@ -78,7 +80,10 @@ class FeaturesStage:
             segment = missing[start : start + _SEGMENT]
             tasks = [segment[i : i + _TASK] for i in range(0, len(segment), _TASK)]
             paths = [[str(self.thumbnails.path(sha, "jpg")) for sha in task] for task in tasks]
-            found = [row for rows in executor.map(_features, paths) for row in rows]
+            found: list[tuple[np.ndarray, np.ndarray]] = []
+            for rows in executor.map(_features, paths):
+                found += rows
+                self.tell("finding features", start + len(found), len(missing))
             kept.add(segment, [row for row, _ in found])
             told.add(segment, [row for _, row in found])
         return kept.places(), told.places()

@@ -13,7 +13,7 @@ from carharvest.catalog.store import Catalog
 from carharvest.catalog.ties import all_hashes, prints_of, straight_hashes, ties_among
 from carharvest.engine import cores, local_processes
 from carharvest.normalize.audit import AuditStage
-from carharvest.normalize.base import AbsentStage, Stage
+from carharvest.normalize.base import AbsentStage, Progress, Stage, silent
 from carharvest.normalize.brands import BrandsStage
 from carharvest.normalize.content import ContentStage
 from carharvest.normalize.diversity import DiversityStage
@@ -32,10 +32,13 @@ _HOW = 'pip install "carharvest[vision]"'
 _PLAIN = 0.02  # contrast under which a picture's hashes say nothing
 
 
-def all_stages(settings: Settings, mapping: BrandMapping, catalog: Catalog) -> list[Stage]:
-    """Each after those that it builds on: duplicates needs what the others dropped, and what looks alike."""
+def all_stages(settings: Settings, mapping: BrandMapping, catalog: Catalog, tell: Progress = silent) -> list[Stage]:
+    """Each after those that it builds on: duplicates needs what the others dropped, and what looks alike.
+
+    `tell` hears what those do that take long over one step.
+    """
     content, audit, diversity = _seen_by_network(settings)
-    watermark, features = _with_opencv(settings, catalog)
+    watermark, features = _with_opencv(settings, catalog, tell)
     return [
         NamesStage(),
         BrandsStage(mapping),
@@ -84,7 +87,7 @@ def _seen_by_network(settings: Settings) -> tuple[Stage, Stage, Stage]:
     return content, audit, DiversityStage(settings.diversity, embeddings)
 
 
-def _with_opencv(settings: Settings, catalog: Catalog) -> tuple[Stage, Stage]:
+def _with_opencv(settings: Settings, catalog: Catalog, tell: Progress) -> tuple[Stage, Stage]:
     """The stages that look at thumbnails with OpenCV, in processes."""
     if find_spec("cv2") is None:
         return (
@@ -99,6 +102,6 @@ def _with_opencv(settings: Settings, catalog: Catalog) -> tuple[Stage, Stage]:
     workers = partial(local_processes, cores(), modules)
     known = partial(all_hashes, catalog)
     return (
-        WatermarkStage(settings.watermark, thumbnails, workers),
-        FeaturesStage(settings.duplicates, thumbnails, settings.workspace / "cache", known, workers),
+        WatermarkStage(settings.watermark, thumbnails, workers, tell),
+        FeaturesStage(settings.duplicates, thumbnails, settings.workspace / "cache", known, workers, tell),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carharvest.blobs import BlobStore
-from carharvest.normalize.base import Scope
+from carharvest.normalize.base import Progress, Scope, silent
 from carharvest.normalize.overlay import Overlay, overlay
 from carharvest.records import Photo, Verdict
 from carharvest.settings import WatermarkSettings
@@ -21,6 +21,7 @@ class WatermarkStage:
     limits: WatermarkSettings
     thumbnails: BlobStore
     workers: Callable[[], Executor]
+    tell: Progress = silent
     name: str = "watermark"
     version: int = 1
     scope: Scope = "new"
@@ -35,7 +36,8 @@ class WatermarkStage:
         tasks = [seen[start : start + _TASK] for start in range(0, len(seen), _TASK)]
         paths = [[path for _, path in task] for task in tasks]
         with self.workers() as executor:
-            for task, found in zip(tasks, executor.map(_overlays, paths), strict=True):
+            for number, (task, found) in enumerate(zip(tasks, executor.map(_overlays, paths), strict=True)):
+                self.tell("looking for text over photos", number * _TASK + len(task), len(seen))
                 for (photo_id, _), over in zip(task, found, strict=True):
                     if over is not None and (over.letters >= self.limits.min_letters or over.banner > 0):
                         evidence = {"letters": over.letters, "banner": over.banner}
