@@ -151,7 +151,7 @@ def test_the_commands_of_the_docs_work(run: Run, tmp_path: Path, loopback: Loopb
     assert len(commands) >= 5
     for command in commands:
         if command.startswith("carharvest attribution"):
-            assert run("normalize").returncode == 0
+            assert run("normalize", "--skip", "content").returncode == 0
         done = run(*shlex.split(command)[1:], CARHARVEST_HARVEST__ALLOW_PRIVATE_HOSTS="true")
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 

@@ -32,10 +32,10 @@ app = typer.Typer(
 
 
 @app.callback()
-def list_all(ctx: typer.Context, as_json: Json = False) -> None:
+def list_all(ctx: typer.Context, as_json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
     if ctx.invoked_subcommand is not None:
         return
-    screen = Screen(as_json=as_json)
+    screen = Screen(quiet=quiet, as_json=as_json)
     mapping = _mapping()
     if as_json:
         screen.json([asdict(brand) for brand in mapping.brands.values()])
