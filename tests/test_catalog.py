@@ -117,3 +117,35 @@ def test_half_a_blob_is_written_anew(tmp_path: Path) -> None:
     path = blobs.put(b"whole", "cd" * 32, "jpg")
     path.write_bytes(b"ha")
     assert blobs.put(b"whole", "cd" * 32, "jpg").read_bytes() == b"whole"
+
+
+def test_an_older_catalog_keeps_its_photos_and_finds_its_groups_anew(tmp_path: Path) -> None:
+    old_catalog(tmp_path / "old", "0002")
+    with create_engine(f"sqlite:///{tmp_path / 'old' / 'catalog.db'}").begin() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        connection.exec_driver_sql(
+            "INSERT INTO runs VALUES (1, 'scrape', '{}', '0', 0, '2026-01-01 00:00:00', NULL, 'done', '{}')"
+        )
+        for number in (1, 2):
+            connection.exec_driver_sql(
+                "INSERT INTO photos (id, sha256, ext, format, size_bytes, width_px, height_px, exif_orientation, "
+                "frames, phash, phash_mirrored, phash_flipped, phash_rotated, detail_hash, chroma, brightness, contrast, "
+                "blur_var, added_at, run_id) VALUES (?, ?, 'jpg', 'JPEG', 9, 640, 480, 1, 1, 0, 0, 0, 0, x'00', x'00', "
+                "0.5, 0.2, 500, '2026-01-01 00:00:00', 1)",
+                (number, f"{number:064x}"),
+            )
+        connection.exec_driver_sql("INSERT INTO stage_marks VALUES ('duplicates', 'k', 2, 1)")
+        connection.exec_driver_sql("INSERT INTO groups VALUES (1, 'g', 'duplicates')")
+        connection.exec_driver_sql(
+            "INSERT INTO group_members (photo_id, group_id, relation, of_photo_id, distance_bits, detail_bits, "
+            "transform) VALUES (1, 1, 'keeper', 2, 0, 0, 'none'), (2, 1, 'copy', 1, 0, 0, 'none')"
+        )
+    with store.open_catalog(tmp_path / "old") as migrated:
+        told = status(migrated)
+        assert (told.photos, told.kept, told.groups) == (2, None, {})
+        with migrated.reading() as session:
+            assert (
+                session.execute(text("SELECT entropy_bits, border, colour, mode FROM photos")).all()
+                == [(8.0, 0.0, 128.0, "")] * 2
+            )
+            assert session.execute(text("PRAGMA foreign_key_check")).all() == []

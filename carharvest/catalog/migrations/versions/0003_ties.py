@@ -73,7 +73,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("take the copy of catalog.db that was made before")
+    raise NotImplementedError("what groups rested on before is not kept: go back by a copy of catalog.db")
 
 
 def _photo(table: str, column: str) -> sa.ForeignKeyConstraint:
