@@ -129,9 +129,9 @@ def test_an_older_catalog_keeps_its_photos_and_finds_its_groups_anew(tmp_path: P
         for number in (1, 2):
             connection.exec_driver_sql(
                 "INSERT INTO photos (id, sha256, ext, format, size_bytes, width_px, height_px, exif_orientation, "
-                "frames, phash, phash_mirrored, phash_flipped, phash_rotated, detail_hash, chroma, brightness, contrast, "
-                "blur_var, added_at, run_id) VALUES (?, ?, 'jpg', 'JPEG', 9, 640, 480, 1, 1, 0, 0, 0, 0, x'00', x'00', "
-                "0.5, 0.2, 500, '2026-01-01 00:00:00', 1)",
+                "frames, phash, phash_mirrored, phash_flipped, phash_rotated, detail_hash, chroma, brightness, "
+                "contrast, blur_var, added_at, run_id) VALUES (?, ?, 'jpg', 'JPEG', 9, 640, 480, 1, 1, 0, 0, 0, 0, "
+                "x'00', x'00', 0.5, 0.2, 500, '2026-01-01 00:00:00', 1)",
                 (number, f"{number:064x}"),
             )
         connection.exec_driver_sql("INSERT INTO stage_marks VALUES ('duplicates', 'k', 2, 1)")
