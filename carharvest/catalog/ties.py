@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -58,7 +59,7 @@ def prints_of(catalog: Catalog, ids: Sequence[int]) -> Prints:
     """The hashes of these photos, in their order."""
     names = {"none": "phash", "mirrored": "phash_mirrored", "flipped": "phash_flipped", "rotated": "phash_rotated"}
     columns = [PhotoRow.id, *(getattr(PhotoRow, name) for name in names.values())]
-    found: dict[int, tuple[object, ...]] = {}
+    found: dict[int, tuple[Any, ...]] = {}
     with catalog.reading() as session:
         for start in range(0, len(ids), _CHUNK):
             query = select(*columns, PhotoRow.detail_hash, PhotoRow.chroma)
@@ -73,8 +74,8 @@ def prints_of(catalog: Catalog, ids: Sequence[int]) -> Prints:
     )
 
 
-def _bytes(rows: Sequence[object]) -> np.ndarray:
-    return np.frombuffer(b"".join(bytes(row) for row in rows), dtype=np.uint8).reshape(len(rows), -1)  # type: ignore[call-overload]  # a column of bytes
+def _bytes(rows: Sequence[bytes]) -> np.ndarray:
+    return np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), -1)
 
 
 def replace_ties(session: Session, stage: str, ids: Sequence[int], ties: Sequence[Opinion]) -> set[int]:

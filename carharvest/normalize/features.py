@@ -149,7 +149,7 @@ def _verified(jobs: Sequence[_Job]) -> list[Tie]:
     ties = []
     for job in jobs:
         try:
-            thumbnails = _bytes(job.thumbnail), _bytes(job.other_thumbnail)
+            thumbnails = Path(job.thumbnail).read_bytes(), Path(job.other_thumbnail).read_bytes()
             found = agreement(job.features.read(), job.other_features.read(), thumbnails, mirror=job.mirror)
         except OSError:
             continue
@@ -167,10 +167,6 @@ def _verified(jobs: Sequence[_Job]) -> list[Tie]:
                 )
             )
     return ties
-
-
-def _bytes(path: str) -> bytes:
-    return Path(path).read_bytes()
 
 
 @cache
