@@ -6,7 +6,7 @@ from typing import Literal
 
 View = Literal["front", "rear", "side", "front-left", "front-right", "rear-left", "rear-right"]
 Part = Literal["train", "val", "test"]
-LabelKind = Literal["brand", "view", "content", "ascii_name", "file_name"]
+LabelKind = Literal["brand", "model", "year", "view", "box", "part", "content", "ascii_name", "file_name"]
 Relation = Literal["keeper", "copy", "same-shot"]
 Evidence = Mapping[str, str | int | float]
 
@@ -21,9 +21,20 @@ VIEW_WORDS: dict[View, str] = {
     "rear-right": "back right",
 }
 PARTS: tuple[Part, ...] = ("train", "val", "test")
+_PART_NAMES: Mapping[str, Part] = {
+    **dict.fromkeys(("train", "training", "trainset", "train2017"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validating", "dev", "val2017"), "val"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation", "testset", "test2017"), "test"),
+}
+Grouping = Literal["page", "photographer"]  # what else than looks can make photos one group
 PERSON = "person"  # in the place of a stage: a person's word, which outranks every stage's
 # Reasons to drop that are about the brand: where a person has named the brand, they are settled.
 ABOUT_BRAND = ("no-brand", "brand-conflict", "copies-disagree", "wrong-brand")
+
+
+def part_named(name: str) -> Part | None:
+    """The part that people call by that name: "Valid" and "dev" are val."""
+    return _PART_NAMES.get(name.strip().lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,56 @@ Place = WebAddress | LocalFile | ArchiveMember
 
 
 @dataclass(frozen=True, slots=True)
+class SaidBox:
+    """A bounding box as somebody wrote it down, right or wrong. `unit`: pixels, or shares of width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    unit: Literal["px", "share"] = "px"
+    class_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What an existing data set says of a picture: its classes, model and year, its own part, boxes and size."""
+
+    class_names: tuple[str, ...] = ()
+    model: str = ""
+    year: int | None = None
+    part: Part | None = None
+    boxes: tuple[SaidBox, ...] = ()
+    width_px: int | None = None
+    height_px: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A bounding box in pixels of the upright picture, inside it; `right_px` and `bottom_px` are the first outside."""
+
+    left_px: int
+    top_px: int
+    right_px: int
+    bottom_px: int
+
+    @property
+    def area_px(self) -> int:
+        return (self.right_px - self.left_px) * (self.bottom_px - self.top_px)
+
+    @property
+    def text(self) -> str:
+        """As the catalog keeps it: "12,40,300,220"."""
+        return f"{self.left_px},{self.top_px},{self.right_px},{self.bottom_px}"
+
+    @staticmethod
+    def parsed(text: str) -> "Box":
+        """The box of such a text."""
+        left, top, right, bottom = (int(part) for part in text.split(","))
+        return Box(left, top, right, bottom)
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A picture that a source offers, and what the source says of it."""
 
@@ -88,6 +149,8 @@ class Candidate:
     page_url: str = ""
     folder: str = ""  # folders above the picture, outermost first, "/" between them
     file_name: str = ""
+    taken_at: str = ""  # ISO 8601 without a zone, as the source says it
+    annotation: Annotation | None = None
 
     @property
     def url(self) -> str:
@@ -125,6 +188,7 @@ class Fingerprint:
     entropy_bits: float = 8.0  # of the histogram of luma, 0-8
     colour: float = 128.0  # mean distance of Cb and Cr from grey, 0-128
     border: float = 0.0  # share of width or height taken by rows or columns of one colour at the edges, 0-1
+    taken_at: str = ""  # ISO 8601 without a zone: EXIF DateTimeOriginal
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +241,8 @@ class Sighting:
     folder: str
     file_name: str
     seen_at: str  # ISO 8601, UTC
+    taken_at: str = ""
+    annotation: Annotation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +330,7 @@ Opinion = Verdict | Label | Membership | Tie
 
 @dataclass(frozen=True, slots=True)
 class KeptPhoto:
-    """A photo that may go into a split."""
+    """A photo that may go into a split, with all that a split may be made by."""
 
     id: int
     sha256: str
@@ -273,6 +339,22 @@ class KeptPhoto:
     view: str | None
     file_name: str  # random, without extension
     group_key: str  # photos with the same key never part
+    copy_of: int | None = None  # the keeper's id, of a copy that is in a split all the same
+    model: str | None = None
+    year: int | None = None
+    own_part: Part | None = None  # where the data set it comes from has it
+    boxes: tuple[Box, ...] = ()
+    width_px: int = 0
+    height_px: int = 0
+    size_bytes: int = 0
+    exif_orientation: int = 1  # 1: the file's pixels stand upright
+    taken_at: str = ""  # ISO 8601 without a zone; "" if nobody says it
+    # Of the sighting that is credited:
+    source: str = ""
+    license: str = ""
+    author: str = ""
+    page_url: str = ""
+    seen_at: str = ""  # ISO 8601, UTC
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _INDIC = "\u0900-\u0dff"  # vowel signs are no letters to the `re` module, but part of the word
 _WORD = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[^\W\d_]|[{_INDIC}])+|\d+")
 _ASCII_WORD = re.compile(r"[a-z]+|\d+")
+_NO_NAME = re.compile(r"[^A-Za-z0-9 .+_-]")
 _BLANKS = re.compile(r"\s+")
 
 
@@ -37,6 +38,12 @@ def printable(text: str, limit: int = 500) -> str:
     """The text in one line: no control characters, one blank between words, cut to `limit` characters."""
     clean = _BLANKS.sub(" ", without_controls(text)).strip()
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def folder_name(text: str) -> str:
+    """The text as the name of a folder: ASCII letters, digits, blanks, dots, dashes; never hidden, empty or long."""
+    plain = _NO_NAME.sub(" ", to_ascii(text))
+    return _BLANKS.sub(" ", plain).strip(" .-")[:80].strip(" .-") or "unnamed"
 
 
 def without_controls(text: str) -> str:

@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from carharvest.blobs import BlobStore
@@ -179,12 +180,17 @@ def with_key(tmp_path: Path, gallery: SampleGallery) -> Run:
 
 @pytest.fixture(scope="session")
 def _filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the gallery was scraped, normalized and split: made once, copied for each test."""
-    folder = tmp_path_factory.mktemp("filled")
-    run = carharvest_in(folder)
-    for command in (["scrape", "sample", "--photos", "330"], ["normalize"], ["split"]):
-        done = run(*command)
-        assert done.returncode == 0, done.stderr
+    """A folder in which the gallery was scraped, normalized and split: made once for all workers, copied by tests."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "filled"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            folder.mkdir(exist_ok=True)
+            run = carharvest_in(folder)
+            for command in (["scrape", "sample", "--photos", "330"], ["normalize"], ["split"]):
+                done = run(*command)
+                assert done.returncode == 0, done.stderr
+            (folder / "done").touch()
     return folder
 
 

@@ -29,12 +29,14 @@ def test_leaky_becomes_a_split_without_leaks(tmp_path: Path, shared: Path) -> No
     assert scraped(run, shared / "photos" / "leaky") == {"candidates": 150, "new": 130, "known": 20, "failed": 0}
     assert run("normalize").returncode == 0
     assert run("split").returncode == 0
-    described = json.loads((tmp_path / "datasets" / "splits" / "default" / "split.json").read_text())
+    split = tmp_path / "datasets" / "splits" / "default"
+    described = json.loads((split / "split.json").read_text())
+    photos = [json.loads(line) for line in (split / "photos.jsonl").read_text().splitlines()]
     assert described["classes"].keys() == {"AUDI", "BUGATTI", "LAMBORGHINI", "MERCEDES-BENZ"}
     for name in ("sha256", "group"):
         parts = defaultdict(set)
-        for photo in described["photos"]:
-            parts[photo[name]].add(photo["file"].split("/")[0])
+        for photo in photos:
+            parts[photo[name]].add(photo["part"])
         assert all(len(found) == 1 for found in parts.values())
     for counts in described["counts"].values():
         assert min(counts.values()) >= 1

@@ -10,11 +10,14 @@ from conftest import carharvest_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carharvest.errors import BadSettings
+from carharvest.errors import BadSettings, DamagedWorkspace
 from carharvest.records import KeptPhoto, Part, Placed
-from carharvest.splits.assign import OTHER, SplitPlan, assign
+from carharvest.splits.assign import assign
 from carharvest.splits.attribution import as_html, as_table, as_text, credits_of
+from carharvest.splits.classes import OTHER
 from carharvest.splits.imagefolder import write_imagefolder
+from carharvest.splits.plan import SplitPlan
+from carharvest.splits.render import Rendering
 
 PLAN = SplitPlan(seed=42)
 
@@ -33,7 +36,7 @@ plans = st.sampled_from([PLAN, SplitPlan(7, 80, 10, 10), SplitPlan(7, 50, 0, 50)
 @given(catalogs, plans)
 @settings(max_examples=200, deadline=None)
 def test_no_group_is_in_two_parts_and_no_photo_is_lost(photos: list[KeptPhoto], plan: SplitPlan) -> None:
-    placed = assign(photos, plan)
+    placed = assign(photos, plan).placed
     parts: dict[str, set[Part]] = defaultdict(set)
     for p in placed:
         parts[p.photo.group_key].add(p.part)
@@ -54,12 +57,12 @@ def test_the_order_of_photos_makes_no_difference(photos: list[KeptPhoto]) -> Non
 )
 def test_a_rare_brand_is_kept(count: int, parts: set[str]) -> None:
     photos = [kept(n, "IRAN KHODRO") for n in range(count)] + [kept(n, "BMW") for n in range(100, 200)]
-    assert {p.part for p in assign(photos, PLAN) if p.class_name == "IRAN KHODRO"} == parts
+    assert {p.part for p in assign(photos, PLAN).placed if p.class_name == "IRAN KHODRO"} == parts
 
 
 @pytest.mark.parametrize("count", [20, 57, 100, 1000])
 def test_the_shares_are_met_brand_by_brand(count: int) -> None:
-    placed = assign([kept(n, "BMW") for n in range(count)], PLAN)
+    placed = assign([kept(n, "BMW") for n in range(count)], PLAN).placed
     for part, share in (("train", 0.70), ("val", 0.15), ("test", 0.15)):
         assert abs(sum(p.part == part for p in placed) - share * count) <= 1
 
@@ -71,9 +74,9 @@ def test_another_seed_is_another_split() -> None:
 
 def test_rare_brands_are_pooled_or_dropped_only_when_asked() -> None:
     photos = [kept(n, "BMW") for n in range(20)] + [kept(n, "FIAT") for n in range(20, 24)]
-    assert {p.class_name for p in assign(photos, PLAN)} == {"BMW", "FIAT"}
-    assert {p.class_name for p in assign(photos, SplitPlan(42, min_per_brand=5, rare="drop"))} == {"BMW"}
-    assert {p.class_name for p in assign(photos, SplitPlan(42, min_per_brand=5, rare="pool"))} == {"BMW", OTHER}
+    assert {p.class_name for p in assign(photos, PLAN).placed} == {"BMW", "FIAT"}
+    assert {p.class_name for p in assign(photos, SplitPlan(42, min_per_class=5, rare="drop")).placed} == {"BMW"}
+    assert {p.class_name for p in assign(photos, SplitPlan(42, min_per_class=5, rare="pool")).placed} == {"BMW", OTHER}
 
 
 @pytest.mark.parametrize("shares", [(70, 20, 20), (0, 50, 50), (120, -10, -10)])
@@ -90,7 +93,7 @@ def test_the_folder_loads_in_torchvision_unchanged(filled: Path) -> None:
     from torchvision.datasets import ImageFolder
 
     split = filled / "datasets" / "splits" / "default"
-    described = json.loads((split / "split.json").read_text())
+    photos = [json.loads(line) for line in (split / "photos.jsonl").read_text().splitlines()]
     labels = (split / "labels.txt").read_text().splitlines()
     total = 0
     for part in ("train", "val", "test"):
@@ -98,13 +101,13 @@ def test_the_folder_loads_in_torchvision_unchanged(filled: Path) -> None:
         assert data.classes == labels
         assert data[0][0].mode == "RGB"
         total += len(data)
-    assert total == len(described["photos"])
+    assert total == len(photos)
 
 
 def test_files_are_links_to_blobs_with_random_names(filled: Path) -> None:
     workspace = filled / "datasets"
-    described = json.loads((workspace / "splits" / "default" / "split.json").read_text())
-    for entry in described["photos"][:20]:
+    lines = (workspace / "splits" / "default" / "photos.jsonl").read_text().splitlines()
+    for entry in map(json.loads, lines[:20]):
         file = workspace / "splits" / "default" / entry["file"]
         sha256 = entry["sha256"]
         assert file.stem not in sha256
@@ -158,8 +161,9 @@ def test_a_broken_export_leaves_the_old_folder(tmp_path: Path) -> None:
     target = tmp_path / "splits" / "x"
     target.mkdir(parents=True)
     (target / "old.txt").write_text("old")
-    with pytest.raises(FileNotFoundError):
-        write_imagefolder(target, [Placed(kept(1, "BMW"), "train", "BMW")], {}, {}, BlobStore(tmp_path))
+    placed = [Placed(kept(1, "BMW"), "train", "BMW")]
+    with pytest.raises(DamagedWorkspace, match="blob"):
+        write_imagefolder(target, placed, {}, Rendering(), BlobStore(tmp_path), lambda ids: {})
     assert [p.name for p in target.parent.iterdir()] == ["x"]
     assert (target / "old.txt").read_text() == "old"
 

@@ -1,10 +1,12 @@
 """What split reads and writes: kept photos, splits and placements."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Select, case, delete, exists, func, insert, null, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from carharvest.catalog.rows import sighting_of
@@ -19,20 +21,19 @@ from carharvest.catalog.schema import (
     VerdictRow,
 )
 from carharvest.catalog.store import Catalog
-from carharvest.records import ABOUT_BRAND, PERSON, KeptPhoto, Placed, Sighting
+from carharvest.errors import NotFound
+from carharvest.records import ABOUT_BRAND, PARTS, PERSON, Box, KeptPhoto, Placed, Sighting, part_named
+
+# The sighting to credit comes first: one with a licence, else with an author, else any.
+_TELLS_MOST = (SightingRow.license == "", SightingRow.author == "", SightingRow.id)
+_ONE = ("view", "model", "year", "part")  # kinds of labels of which a photo has one, or none that counts
 
 
 def kept_photos(catalog: Catalog) -> list[KeptPhoto]:
     """Photos that no stage drops and that carry one brand and a random name, in order of their sha256."""
-    brand, view, name = aliased(LabelRow), aliased(LabelRow), aliased(LabelRow)
-    one_view = (
-        select(func.min(view.value))
-        .where(view.photo_id == PhotoRow.id, view.kind == "view", counted_label(view))
-        .having(func.count() == 1)
-        .scalar_subquery()
-    )
+    brand, name = aliased(LabelRow), aliased(LabelRow)
     query = (
-        select(PhotoRow.id, PhotoRow.sha256, PhotoRow.ext, brand.value, one_view, name.value, GroupRow.key)
+        select(*_COLUMNS, brand.value, name.value, GroupRow.key, null())
         .select_from(PhotoRow)
         .join(brand, (brand.photo_id == PhotoRow.id) & (brand.kind == "brand") & counted_label(brand))
         .join(name, (name.photo_id == PhotoRow.id) & (name.kind == "file_name"))
@@ -42,12 +43,116 @@ def kept_photos(catalog: Catalog) -> list[KeptPhoto]:
         .order_by(PhotoRow.sha256)
     )
     with catalog.reading() as session:
-        return [
-            KeptPhoto(
-                id=id_, sha256=sha256, ext=ext, brand=label, view=seen, file_name=file_name, group_key=group or sha256
-            )
-            for id_, sha256, ext, label, seen, file_name, group in session.execute(query)
+        rows = session.execute(query).all()
+        ids = select(name.photo_id).where(name.kind == "file_name")
+        return list(_photos(session, rows, ids))
+
+
+def placed_photos(catalog: Catalog, split: str) -> list[Placed]:
+    """The photos of a split, whatever is said of them now, in order of part, class and file name.
+
+    Raises NotFound.
+    """
+    split_id = select(SplitRow.id).where(SplitRow.name == split).scalar_subquery()
+    brand = select(func.min(LabelRow.value)).where(LabelRow.photo_id == PhotoRow.id, LabelRow.kind == "brand")
+    is_copy = case((MemberRow.relation == "copy", MemberRow.of_photo_id))
+    named = func.coalesce(brand.where(counted_label(LabelRow)).scalar_subquery(), PlacementRow.class_name)
+    group = func.coalesce(GroupRow.key, PlacementRow.group_key)
+    query = (
+        select(*_COLUMNS, named, PlacementRow.file_name, group, is_copy, PlacementRow.part, PlacementRow.class_name)
+        .select_from(PlacementRow)
+        .join(PhotoRow, PhotoRow.id == PlacementRow.photo_id)
+        .outerjoin(MemberRow, MemberRow.photo_id == PhotoRow.id)
+        .outerjoin(GroupRow, GroupRow.id == MemberRow.group_id)
+        .where(PlacementRow.split_id == split_id)
+        .order_by(PlacementRow.class_name, PlacementRow.file_name)
+    )
+    if split_plan(catalog, split) is None:
+        raise NotFound(f"there is no split {split!r}", hint="carharvest status names those there are")
+    with catalog.reading() as session:
+        rows = session.execute(query).all()
+        ids = select(PlacementRow.photo_id).where(PlacementRow.split_id == split_id)
+        found = [
+            Placed(photo, part, class_name)
+            for photo, (*_, part, class_name) in zip(_photos(session, rows, ids), rows, strict=True)
         ]
+    return sorted(found, key=lambda p: PARTS.index(p.part))
+
+
+_COLUMNS = (
+    PhotoRow.id,
+    PhotoRow.sha256,
+    PhotoRow.ext,
+    PhotoRow.width_px,
+    PhotoRow.height_px,
+    PhotoRow.size_bytes,
+    PhotoRow.exif_orientation,
+    PhotoRow.taken_at,
+)
+
+
+def _photos(session: Session, rows: Sequence[Any], ids: Select[int]) -> Iterator[KeptPhoto]:
+    """Photos of these rows with what is labelled and said of them; `ids` selects at least theirs."""
+    labels = _labels(session, ids)
+    credited = _credited(session, ids)
+    for id_, sha256, ext, width, height, size, turned, taken, brand, file_name, group, copy_of, *_ in rows:
+        said = labels.get(id_, {})
+        one = {kind: values[0] for kind, values in said.items() if kind in _ONE and len(values) == 1}
+        source, license_, author, page, seen_at, said_taken = credited.get(id_, ("", "", "", "", None, ""))
+        yield KeptPhoto(
+            id=id_,
+            sha256=sha256,
+            ext=intern(ext),
+            brand=intern(brand),
+            view=one.get("view"),
+            file_name=file_name,
+            group_key=group or sha256,
+            copy_of=copy_of,
+            model=one.get("model"),
+            year=int(one["year"]) if "year" in one else None,
+            own_part=part_named(one["part"]) if "part" in one else None,
+            boxes=tuple(Box.parsed(text) for text in said.get("box", ())),
+            width_px=width,
+            height_px=height,
+            size_bytes=size,
+            exif_orientation=turned,
+            taken_at=taken or said_taken,
+            source=source,
+            license=license_,
+            author=author,
+            page_url=page,
+            seen_at=seen_at.isoformat(timespec="seconds") if seen_at else "",
+        )
+
+
+def _labels(session: Session, ids: Select[int]) -> dict[int, dict[str, list[str]]]:
+    """Photo id -> kind -> different values; a person's alone, where there is one."""
+    rows = (
+        select(LabelRow.photo_id, LabelRow.kind, LabelRow.value)
+        .where(LabelRow.kind.in_((*_ONE, "box")), LabelRow.photo_id.in_(ids), counted_label(LabelRow))
+        .order_by(LabelRow.photo_id, LabelRow.id)
+    )
+    found: dict[int, dict[str, list[str]]] = {}
+    for photo_id, kind, value in session.execute(rows):
+        values = found.setdefault(photo_id, {}).setdefault(intern(kind), [])
+        if value not in values:
+            values.append(intern(value))
+    return found
+
+
+def _credited(session: Session, ids: Select[int]) -> dict[int, Any]:
+    """Photo id -> what the sighting that is credited says."""
+    s = SightingRow
+    rows = (
+        select(s.photo_id, s.source, s.license, s.author, s.page_url, s.seen_at, s.taken_at)
+        .where(s.photo_id.in_(ids))
+        .order_by(s.photo_id, *_TELLS_MOST)
+    )
+    found: dict[int, Any] = {}
+    for photo_id, source, license_, author, page, seen_at, taken in session.execute(rows):
+        if photo_id not in found:
+            found[photo_id] = (intern(source), intern(license_), intern(author), page, seen_at, taken)
+    return found
 
 
 def is_dropped(photo_id: Any) -> ColumnElement[bool]:
@@ -75,8 +180,7 @@ def credited_sightings(catalog: Catalog, photo_ids: Sequence[int]) -> dict[int, 
     with catalog.reading() as session:
         for start in range(0, len(photo_ids), 1000):
             chunk = photo_ids[start : start + 1000]
-            tells_most = (SightingRow.license == "", SightingRow.author == "", SightingRow.id)
-            rows = select(SightingRow).where(SightingRow.photo_id.in_(chunk)).order_by(*tells_most)
+            rows = select(SightingRow).where(SightingRow.photo_id.in_(chunk)).order_by(*_TELLS_MOST)
             for row in session.scalars(rows):
                 found.setdefault(row.photo_id, sighting_of(row))
     return found
@@ -94,14 +198,27 @@ def newest_split(catalog: Catalog) -> str | None:
         return session.execute(select(SplitRow.name).order_by(SplitRow.created_at.desc(), SplitRow.id.desc())).scalar()
 
 
-def save_split(catalog: Catalog, name: str, plan: Mapping[str, Any], placed: Sequence[Placed], run_id: int) -> None:
-    """Writes a split and its placements; one of the same name is replaced."""
+def split_digest(catalog: Catalog, name: str) -> str:
+    """The digest of what a split's folder has to hold; "" where there is no such split."""
+    with catalog.reading() as session:
+        return session.execute(select(SplitRow.digest).where(SplitRow.name == name)).scalar() or ""
+
+
+@contextmanager
+def saved_split(
+    catalog: Catalog, name: str, plan: Mapping[str, Any], digest: str, placed: Sequence[Placed], run_id: int
+) -> Iterator[None]:
+    """Writes a split and its placements; one of the same name is replaced. Kept if the body ends well, else as before.
+
+    So the folder is put in its place in the body, and the two say the same.
+    """
     with catalog.writing() as session:
         session.execute(delete(SplitRow).where(SplitRow.name == name))
-        row = SplitRow(name=name, plan=dict(plan), created_at=datetime.now(UTC), run_id=run_id)
+        row = SplitRow(name=name, plan=dict(plan), digest=digest, created_at=datetime.now(UTC), run_id=run_id)
         session.add(row)
         session.flush()
         _insert_placements(session, row.id, placed)
+        yield
 
 
 def _insert_placements(session: Session, split_id: int, placed: Sequence[Placed]) -> None:

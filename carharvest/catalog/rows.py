@@ -1,11 +1,11 @@
 """Rows of the tables turned into the records that travel, and back."""
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
 from carharvest.catalog.schema import PhotoRow, SightingRow
-from carharvest.records import Candidate, Fetched, Fingerprint, Sighting
+from carharvest.records import Annotation, Candidate, Fetched, Fingerprint, SaidBox, Sighting
 
 _FINGERPRINT = [field.name for field in fields(Fingerprint)]
 
@@ -31,6 +31,7 @@ def fingerprint_of(row: PhotoRow) -> Fingerprint:
         entropy_bits=row.entropy_bits,
         colour=row.colour,
         border=row.border,
+        taken_at=row.taken_at,
     )
 
 
@@ -61,6 +62,8 @@ def sighting_of(row: SightingRow) -> Sighting:
         folder=row.folder,
         file_name=row.file_name,
         seen_at=row.seen_at.isoformat(timespec="seconds"),
+        taken_at=row.taken_at,
+        annotation=_annotation_of(row.annotation),
     )
 
 
@@ -82,6 +85,15 @@ def sighting_values(candidate: Candidate, photo_id: int, now: datetime, run_id: 
         "page_url": candidate.page_url,
         "folder": candidate.folder,
         "file_name": candidate.file_name,
+        "taken_at": candidate.taken_at,
+        "annotation": asdict(candidate.annotation) if candidate.annotation else None,
         "seen_at": now,
         "run_id": run_id,
     }
+
+
+def _annotation_of(said: dict[str, Any] | None) -> Annotation | None:
+    if said is None:
+        return None
+    boxes = tuple(SaidBox(**box) for box in said["boxes"])
+    return Annotation(**{**said, "class_names": tuple(said["class_names"]), "boxes": boxes})

@@ -85,6 +85,7 @@ class PhotoRow(Base):
     entropy_bits: Mapped[float] = mapped_column(server_default="8")
     colour: Mapped[float] = mapped_column(server_default="128")
     border: Mapped[float] = mapped_column(server_default="0")
+    taken_at: Mapped[str] = mapped_column(server_default="")
     added_at: Mapped[datetime]
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
 
@@ -113,6 +114,8 @@ class SightingRow(Base):
     page_url: Mapped[str]
     folder: Mapped[str]
     file_name: Mapped[str]
+    taken_at: Mapped[str] = mapped_column(server_default="")
+    annotation: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # see records.Annotation
     seen_at: Mapped[datetime]
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
 
@@ -231,6 +234,7 @@ class SplitRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     plan: Mapped[dict[str, Any]]
+    digest: Mapped[str] = mapped_column(server_default="")  # of its folder's content, see splits/describe.py
     created_at: Mapped[datetime]
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
 

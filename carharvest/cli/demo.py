@@ -36,7 +36,8 @@ def demo(
     from carharvest.cli.split import DEFAULT_NAME, run_split
     from carharvest.cli.train import run_train
     from carharvest.settings import load_settings
-    from carharvest.splits.assign import SplitPlan
+    from carharvest.splits.plan import SplitPlan
+    from carharvest.splits.render import Rendering
 
     started = time.monotonic()
     screen = Screen(quiet=quiet, as_json=as_json)
@@ -49,7 +50,7 @@ def demo(
     screen.say("3/4 split")
     shares = settings.split
     plan = SplitPlan(settings.seed, shares.train, shares.val, shares.test)
-    run_split(steps, settings, DEFAULT_NAME, plan, replace=True)
+    run_split(steps, settings, DEFAULT_NAME, plan, Rendering(), mode="replace")
     screen.say("4/4 train")
     result, report = run_train(
         steps,

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Any
 
 from rich import box
@@ -11,10 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from carharvest.text import printable, without_controls
 
 _PIPE_WIDTH = 120  # columns of a table that goes to a file or a pipe
+_BAR = 32  # characters of the longest bar
+_PIECES = (("█", "blue"), ("▓", "yellow"), ("░", "red"))  # of a bar: told apart without colours too
 
 
 class Screen:
@@ -48,17 +52,43 @@ class Screen:
     def json(self, value: Any) -> None:
         print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Text left, numbers right. Texts come from outside: they are escaped and stripped of control characters."""
+    def table(
+        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], drawn: Sequence[Text] = ()
+    ) -> None:
+        """Text left, numbers right. Texts come from outside: they are escaped and stripped of control characters.
+
+        `drawn` goes behind each row as it is.
+        """
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         numeric = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
         for name, is_number in zip(columns, numeric, strict=True):
             table.add_column(name, justify="right" if is_number else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(_cell(value) for value in row))
+        if drawn:
+            table.add_column("")
+        for row, behind in zip_longest(rows, drawn):
+            table.add_row(*(_cell(value) for value in row), *([behind] if drawn else []))
         console = Console(stderr=self._aside, highlight=False, width=None if self._out.is_terminal else _PIPE_WIDTH)
         console.print(printable(title), markup=False, style="bold")
         console.print(table)
+
+    def bars(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        parts: Sequence[Sequence[int]],
+        most: int,
+    ) -> None:
+        """A table with a bar behind each row; `parts` are its pieces, each in its own colour, `most` the longest."""
+        drawn = []
+        for pieces in parts:
+            bar, done = Text(), 0
+            for piece, (block, colour) in zip(pieces, _PIECES, strict=False):
+                ends = round(_BAR * done / most), round(_BAR * (done + piece) / most)
+                bar.append(block * max(ends[1] - ends[0], int(piece > 0)), style=colour)
+                done += piece
+            drawn.append(bar)
+        self.table(title, columns, rows, drawn)
 
     @contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Callable[..., None]]:

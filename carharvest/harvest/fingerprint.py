@@ -55,6 +55,7 @@ def decode(data: bytes, *, max_pixels: int) -> Decoded:
             entropy_bits=round(entropy, 3),
             colour=round(colour, 2),
             border=round(border_share(np.asarray(seen)), 3),
+            taken_at=picture.taken_at,
         ),
         simplejpeg.encode_jpeg(np.asarray(picture.image), _QUALITY, "RGB", "420", fastdct=True),
     )

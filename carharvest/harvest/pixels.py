@@ -3,10 +3,12 @@
 import io
 import warnings
 from dataclasses import dataclass
+from datetime import datetime
 
-import numpy as np
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
+
+from carharvest.pictures import flat_rgb
 
 THUMBNAIL_PX = 256  # least longest side of the reduced decode; smaller pictures stay as they are
 # Formats with a safe, kept decoder in Pillow; EPS and its like would start other programs.
@@ -22,6 +24,8 @@ EXTENSIONS = {
 }
 _OPENERS = [name for name in EXTENSIONS if name != "MPO"]  # Pillow opens MPO as JPEG and finds out
 _ORIENTATION_TAG = 0x0112
+_EXIF_IFD = 0x8769
+_TAKEN_TAG = 0x9003  # DateTimeOriginal: "2024:05:17 14:03:59"
 _TURNS = {  # EXIF 2.32, tag Orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -52,6 +56,7 @@ class Reduced:
     exif_orientation: int
     frames: int
     mode: str
+    taken_at: str
 
 
 def reduced(data: bytes, *, max_pixels: int) -> Reduced:
@@ -78,7 +83,8 @@ def _reduced(data: bytes, max_pixels: int) -> Reduced:
     image_format = image.format or ""
     try:
         frames, mode = getattr(image, "n_frames", 1), image.mode
-        noted = image.getexif().get(_ORIENTATION_TAG, 1)
+        exif = image.getexif()
+        noted = exif.get(_ORIENTATION_TAG, 1)
         orientation = noted if noted in _TURNS else 1
         upright = _pixels(data, image)
         if orientation != 1:
@@ -87,7 +93,16 @@ def _reduced(data: bytes, max_pixels: int) -> Reduced:
         raise UnusablePicture("damaged", f"{image_format} does not decode: {error}") from error
     if orientation >= 5:  # turned by 90 degrees
         width, height = height, width
-    return Reduced(upright, image_format, width, height, orientation, frames, mode)
+    return Reduced(upright, image_format, width, height, orientation, frames, mode, _taken_at(exif))
+
+
+def _taken_at(exif: Image.Exif) -> str:
+    """ISO 8601 of when the camera took it; "" where it does not say, or nonsense."""
+    try:
+        said = exif.get_ifd(_EXIF_IFD).get(_TAKEN_TAG) if exif else None
+        return datetime.strptime(str(said)[:19], "%Y:%m:%d %H:%M:%S").isoformat() if said else ""
+    except Exception:  # EXIF is damaged in as many ways as pictures are, and nothing depends on it
+        return ""
 
 
 def _opened(data: bytes) -> Image.Image:
@@ -119,23 +134,7 @@ def _pixels(data: bytes, image: Image.Image) -> Image.Image:
         )
     image.draft("RGB", draft_size(*image.size))  # CMYK JPEGs; a no-op for other formats
     image.load()
-    flat = _flat(image)
+    flat = flat_rgb(image)
     if max(flat.size) >= 2 * THUMBNAIL_PX:
         flat.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BILINEAR, reducing_gap=2.0)
     return flat
-
-
-def _flat(image: Image.Image) -> Image.Image:
-    """RGB; transparency on white, as people see logos; 16-bit grey scaled to 8."""
-    if image.mode == "RGB":
-        return image
-    if image.mode.startswith("I"):
-        values = np.asarray(image, dtype=np.float64)
-        scale = 255.0 / max(float(values.max()), 255.0)
-        return Image.fromarray((values * scale).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if "A" in image.mode or "transparency" in image.info:
-        layers = image.convert("RGBA")
-        flat = Image.new("RGB", layers.size, "white")
-        flat.paste(layers, mask=layers.getchannel("A"))
-        return flat
-    return image.convert("RGB")

@@ -1,5 +1,6 @@
 """The Flickr API: flickr.photos.search, and the licences as Flickr lists them. https://www.flickr.com/services/api/"""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,8 @@ PER_PAGE = 250  # up to 500; with more than 250 Flickr repeats itself in geo que
 MAX_RESULTS = 4000  # documentation of flickr.photos.search: beyond, it repeats itself
 LIMIT = Window(3600, HOUR_S)  # the developer guide: 3,600 queries an hour for a key
 _SIZES = ("url_l", "url_c", "url_z", "url_o")  # 1024, 800, 640 px, original: the first that is there
-_EXTRAS = "license,owner_name,description,path_alias," + ",".join(_SIZES)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_EXTRAS = "license,owner_name,description,path_alias,date_taken," + ",".join(_SIZES)
 _KEY_HINT = "check FLICKR_API_KEY; keys are at https://www.flickr.com/services/apps/create/"
 _BAD_KEY = 100  # documentation of flickr.photos.search, "Invalid API Key"
 
@@ -111,4 +113,13 @@ class FlickrSource:
             license=license_,
             license_url=license_url,
             page_url=f"https://www.flickr.com/photos/{owner}/{text_of(entry, 'id')}/" if owner else "",
+            taken_at=_taken_at(entry),
         )
+
+
+def _taken_at(entry: Mapping[str, Any]) -> str:
+    """Flickr's "2014-02-11 10:05:33", where it does not only guess."""
+    said = text_of(entry, "datetaken")
+    if str(entry.get("datetakenunknown", "0")) != "0" or str(entry.get("datetakengranularity", "0")) != "0":
+        return ""
+    return said.replace(" ", "T") if _TIME.fullmatch(said) else ""
