@@ -131,6 +131,18 @@ class BadPlan(CarharvestError):
     exit_code = 22
 
 
+class BadAnnotations(CarharvestError):
+    """Annotations of an existing data set that cannot be read; the message names the place."""
+
+    exit_code = 24
+
+
+class LeakySplit(CarharvestError):
+    """A split whose parts share photos or shots."""
+
+    exit_code = 25
+
+
 class Interrupted(CarharvestError):
     """A person, or the system, stopped the run."""
 

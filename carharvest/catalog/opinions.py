@@ -23,7 +23,7 @@ from carharvest.catalog.schema import (
 from carharvest.catalog.stock import opinions_changed
 from carharvest.catalog.store import Catalog
 from carharvest.catalog.ties import heeded, replace_ties, touch
-from carharvest.records import ABOUT_BRAND, PERSON, Label, Membership, Opinion, Photo, Tie, Verdict
+from carharvest.records import ABOUT_BRAND, PERSON, Label, Membership, Opinion, Photo, Sighting, Tie, Verdict
 
 Values = dict[str, Any]
 
@@ -155,12 +155,18 @@ def _chunk_of_photos(session: Session, ids: Sequence[int], earlier_stages: Colle
             sha256=row.sha256,
             size_bytes=row.size_bytes,
             fingerprint=fingerprint_of(row),
-            sightings=tuple(sightings[row.id]),
+            sightings=_current(sightings[row.id]),
             labels={kind: tuple(values) for kind, values in labels[row.id].items()},
             drops=() if row.id in kept_by_person else tuple(drops[row.id]),
             kept_by_person=row.id in kept_by_person,
             named_by_person=row.id in named,
         )
+
+
+def _current(sightings: Sequence[Sighting]) -> tuple[Sighting, ...]:
+    """Without what a data set said of the same file before its annotations were changed."""
+    last = {(s.source, s.url, s.query): s for s in sightings if s.annotation is not None}
+    return tuple(s for s in sightings if s.annotation is None or last[s.source, s.url, s.query] is s)
 
 
 def _label_values(opinion: Any) -> Values:

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from carharvest import __version__
-from carharvest.cli import attribution, brands, care, curate, demo, judge, scrape, split, story, train
+from carharvest.cli import attribution, brands, care, curate, demo, imports, judge, scrape, split, story, train
 from carharvest.errors import CarharvestError
 
 _KEY = re.compile(
@@ -28,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(scrape.app, name="scrape")
+app.add_typer(imports.app, name="import")
 app.add_typer(brands.app, name="brands")
 app.add_typer(split.app, name="split")
 curate.add_to(app)

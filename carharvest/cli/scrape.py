@@ -199,7 +199,7 @@ def urls(
     settings = _settings(workspace, allow_private_hosts, ignore_robots_tag)
     mapping = load_brands(settings.brand_mapping)
     source = UrlsSource(file, lambda name: mapping.resolve(name).key)
-    asks = _asks([source], [_one_query(settings, brand, view)], limit, default=None)
+    asks = _asks([source], [one_query(settings, brand, view)], limit, default=None)
     _run(screen, settings, Harvest("scrape urls", asks, _licenses(license)))
 
 
@@ -219,7 +219,7 @@ def folder(
 
     screen = Screen(quiet=quiet, as_json=as_json)
     settings = _settings(workspace)
-    asks = _asks([FolderSource(path)], [_one_query(settings, brand, view)], limit, default=None)
+    asks = _asks([FolderSource(path)], [one_query(settings, brand, view)], limit, default=None)
     _run(screen, settings, Harvest("scrape folder", asks))
 
 
@@ -314,7 +314,7 @@ def _queries(settings: Settings, brand: list[str] | None, all_brands: bool, view
     )
 
 
-def _one_query(settings: Settings, brand: list[str] | None, view: Any) -> Query:
+def one_query(settings: Settings, brand: list[str] | None, view: Any) -> Query:
     """The brand and view that hold for all photos of a folder or a list."""
     from carharvest.brands import load_brands
     from carharvest.records import Query

@@ -7,9 +7,12 @@ from pathlib import PurePosixPath
 from carharvest.brands import BrandMapping, Match
 from carharvest.normalize.base import Scope
 from carharvest.records import Label, Opinion, Photo, Sighting, Verdict
+from carharvest.text import words
 
-# In order of trust: what was asked for, where it lay, what it was called, what was written beside it.
-_CONFIDENCE = {"query": 0.9, "folder": 0.9, "file_name": 0.8, "title": 0.7, "alt": 0.6}
+# In order of trust: what was asked for, what a data set says, where it lay, how it was called, what stood beside it.
+_CONFIDENCE = {
+    "query": 0.9, "annotation": 0.95, "folder": 0.9, "file_name": 0.8, "title": 0.7, "alt": 0.6
+}  # fmt: skip
 
 _BY_MODEL = 0.8  # of the confidence, where only a model tells the brand
 
@@ -24,7 +27,7 @@ class BrandsStage:
 
     mapping: BrandMapping
     name: str = "brands"
-    version: int = 2
+    version: int = 3
     scope: Scope = "each"
 
     def settings(self) -> Mapping[str, object]:
@@ -68,6 +71,25 @@ def _in_query(mapping: BrandMapping, sighting: Sighting) -> list[Match]:
     return mapping.find(sighting.query)
 
 
+def _in_annotation(mapping: BrandMapping, sighting: Sighting) -> list[Match]:
+    """The brand that a class name begins with ("AM General Hummer SUV 2000" is no Hummer), or else all it names."""
+    found: dict[str, Match] = {}
+    for class_name in sighting.annotation.class_names if sighting.annotation else ():
+        for match in named_by_class(mapping, class_name):
+            found.setdefault(match.brand, match)
+    return list(found.values())
+
+
+def named_by_class(mapping: BrandMapping, class_name: str) -> list[Match]:
+    """What the name of a class says of the brand."""
+    whole = mapping.exactly(class_name)
+    if whole:
+        return [whole]
+    matches = mapping.find(class_name)
+    begins = bool(matches) and " ".join(words(class_name)).startswith(matches[0].alias)
+    return matches[:1] if begins and not matches[0].by_model else matches
+
+
 def _in_folder(mapping: BrandMapping, sighting: Sighting) -> list[Match]:
     """The innermost folder that names a brand decides; a folder that is only a name needs no context."""
     for folder in reversed(sighting.folder.split("/")):
@@ -84,6 +106,7 @@ def _in_file_name(mapping: BrandMapping, sighting: Sighting) -> list[Match]:
 
 _READERS: Mapping[str, Callable[[BrandMapping, Sighting], list[Match]]] = {
     "query": _in_query,
+    "annotation": _in_annotation,
     "folder": _in_folder,
     "file_name": _in_file_name,
     "title": lambda mapping, sighting: mapping.find(sighting.title),

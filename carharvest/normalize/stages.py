@@ -12,6 +12,7 @@ from carharvest.brands import BrandMapping
 from carharvest.catalog.store import Catalog
 from carharvest.catalog.ties import all_hashes, prints_of, straight_hashes, ties_among
 from carharvest.engine import cores, local_processes
+from carharvest.normalize.annotations import AnnotationsStage
 from carharvest.normalize.audit import AuditStage
 from carharvest.normalize.base import AbsentStage, Progress, Stage, silent
 from carharvest.normalize.brands import BrandsStage
@@ -42,6 +43,7 @@ def all_stages(settings: Settings, mapping: BrandMapping, catalog: Catalog, tell
     return [
         NamesStage(),
         BrandsStage(mapping),
+        AnnotationsStage(mapping),
         ViewsStage(),
         QualityStage(settings.quality),
         watermark,
