@@ -71,7 +71,7 @@ def run_harvest(screen: Screen, settings: Settings, harvest: Harvest) -> None:
         open_catalog(settings.workspace, create=True) as catalog,
         recorded_run(catalog, harvest.command, arguments, settings.seed) as run,
         screen.progress(harvest.command) as move,
-        _executor(settings) as executor,
+        decoding_executor(settings) as executor,
     ):
         try:
             _bring(settings, harvest, asking, catalog, run, executor, total, _bar(move, harvest, asking))
@@ -85,7 +85,8 @@ def run_harvest(screen: Screen, settings: Settings, harvest: Harvest) -> None:
     _tell(screen, harvest, total, asking.failed)
 
 
-def _executor(settings: Settings) -> Executor:
+def decoding_executor(settings: Settings) -> Executor:
+    """What decodes pictures, as the settings say."""
     from carharvest.engine import cores, local_processes, local_threads
 
     processes = settings.harvest.processes

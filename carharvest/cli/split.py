@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from carharvest.cli import audit, export, splitdiff
 from carharvest.cli.options import Debug, Json, Quiet, Seed, Workspace
 from carharvest.cli.screen import Screen
 from carharvest.errors import BadSettings
@@ -68,6 +69,11 @@ Margin = Annotated[
     typer.Option(min=0, max=2, help="Around the box, in shares of its size on each side.", show_default="0.1"),
 ]
 Copy = Annotated[bool, typer.Option("--copy", help="Copy files instead of linking to the stored ones.")]
+
+
+audit.add_to(app)
+splitdiff.add_to(app)
+export.add_to(app)
 
 
 @app.callback()

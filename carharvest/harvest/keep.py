@@ -4,6 +4,7 @@ import hashlib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from carharvest.blobs import BlobStore
 from carharvest.errors import CarharvestError
@@ -13,11 +14,25 @@ from carharvest.records import ArchiveMember, Fingerprint, LocalFile
 from carharvest.text import printable
 
 
+class Keeping(Protocol):
+    """Where bytes go."""
+
+    def put(self, data: bytes, sha256: str, ext: str) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Nowhere:
+    """For pictures that are only looked at: their bytes stay where they are."""
+
+    def put(self, data: bytes, sha256: str, ext: str) -> object:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """Where photos and thumbnails are kept, and how much of them is taken."""
 
-    blobs: BlobStore
+    blobs: Keeping
     thumbnails: BlobStore
     max_bytes: int
     max_pixels: int

@@ -149,17 +149,17 @@ def _new_slots(
     found: dict[str, str] = {}
     for class_name in sorted(of_class):
         keys = of_class[class_name]
-        taken = _Taken(dict.fromkeys(shares, 0), dict.fromkeys(shares, 0))
+        taken = Taken(dict.fromkeys(shares, 0), dict.fromkeys(shares, 0))
         for key in keys:
             if key in slot_of:
                 taken.add(slot_of[key], len(groups[key]))
         fresh = sorted((key for key in keys if key not in slot_of), key=lambda key: _draw(key, plan.seed))
-        found |= _slots_of_class(fresh, lambda key: len(groups[key]), taken, shares, plan.floor)
+        found |= slots_of_class(fresh, lambda key: len(groups[key]), taken, shares, plan.floor)
     return found
 
 
 @dataclass(slots=True)
-class _Taken:
+class Taken:
     """What a class has in each slot."""
 
     photos: dict[str, int]
@@ -170,8 +170,8 @@ class _Taken:
         self.groups[slot] = self.groups.get(slot, 0) + 1
 
 
-def _slots_of_class(
-    fresh: Sequence[str], size: Callable[[str], int], taken: _Taken, shares: Mapping[str, float], floor: int
+def slots_of_class(
+    fresh: Sequence[str], size: Callable[[str], int], taken: Taken, shares: Mapping[str, float], floor: int
 ) -> dict[str, str]:
     """First the floor, with the smallest groups, so that a large one does not fill a small slot; then where most is
     missing, the largest group first."""

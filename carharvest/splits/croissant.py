@@ -20,6 +20,7 @@ _CONTEXT: Mapping[str, Any] = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -40,6 +41,7 @@ _CONTEXT: Mapping[str, Any] = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
@@ -60,10 +62,13 @@ _FIELDS = {
 }
 
 
-def croissant(root: Path, name: str, placed: Sequence[Placed], patterns: Sequence[str], digest: str) -> dict[str, Any]:
+def croissant(
+    root: Path, name: str, placed: Sequence[Placed], patterns: Sequence[str], encoding: str, digest: str
+) -> dict[str, Any]:
     """The content of croissant.json beside `root`/photos.jsonl, which has to be there.
 
-    `patterns`: globs of the pictures below `root`. The digest makes its version, so that the same data has the same.
+    `patterns`: globs of the files below `root` that hold the data, of the media type `encoding`. Version and date come
+    from the data, so that the same data has the same.
     """
     licenses = sorted({p.photo.license for p in placed})
     urls = [LICENSES[id_].url or LICENSES[id_].name for id_ in licenses if id_ in LICENSES]
@@ -76,6 +81,7 @@ def croissant(root: Path, name: str, placed: Sequence[Placed], patterns: Sequenc
         "license": urls or ["unknown"],
         "url": "https://pypi.org/project/carharvest/",
         "version": f"1.0.0+{digest[:12]}",
+        "datePublished": max((p.photo.seen_at[:10] for p in placed if p.photo.seen_at), default="1970-01-01"),
         "citeAs": f"{name}, made by carharvest {__version__}; authors of the photos in ATTRIBUTION.csv",
         "distribution": [
             {
@@ -91,8 +97,8 @@ def croissant(root: Path, name: str, placed: Sequence[Placed], patterns: Sequenc
                 "@type": "cr:FileSet",
                 "@id": "pictures",
                 "name": "pictures",
-                "description": "The pictures",
-                "encodingFormat": "image/jpeg",
+                "description": "The pictures, or what is known of them",
+                "encodingFormat": encoding,
                 "includes": list(patterns),
             },
         ],

@@ -192,13 +192,13 @@ def _made(
             "choose another --name, or make it anew with --replace",
         )
     description = describe(name, plan, rendering, placed, place.mapping, left_out)
-    curation = _curation(place.catalog)
+    curation = curation_of(place.catalog)
 
     def more(draft: Path) -> None:
         readme = card(name, plan, placed, made.counts, left_out, curation)
         (draft / "README.md").write_text(readme, encoding="utf-8")
         patterns = ["train/**", "val/**", "test/**"]
-        write_json(draft / "croissant.json", croissant(draft, name, placed, patterns, wanted))
+        write_json(draft / "croissant.json", croissant(draft, name, placed, patterns, "image/jpeg", wanted))
         write_plot(draft / "classes.png", name, made.counts)
 
     kept_plan = plan.as_json() | {"pictures": asdict(rendering)}
@@ -223,7 +223,8 @@ def _folder_digest(folder: Path) -> str:
     return str(said.get("digest", "")) if isinstance(said, dict) else ""
 
 
-def _curation(catalog: Catalog) -> Curation:
+def curation_of(catalog: Catalog) -> Curation:
+    """What became of the catalog's photos, for the data set card."""
     now = status(catalog)
     groups = now.groups
     return Curation(now.photos, now.kept or 0, now.drops, now.flags, groups.get("copy", 0), groups.get("same-shot", 0))
