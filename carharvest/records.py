@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 View = Literal["front", "rear", "side", "front-left", "front-right", "rear-left", "rear-right"]
 Part = Literal["train", "val", "test"]
@@ -243,6 +243,21 @@ class Sighting:
     seen_at: str  # ISO 8601, UTC
     taken_at: str = ""
     annotation: Annotation | None = None
+
+
+class Origin(NamedTuple):
+    """What a sighting tells of whom to credit. A tuple: a hundred thousand of them are read for a split."""
+
+    source: str
+    url: str
+    title: str
+    alt: str
+    author: str
+    author_url: str
+    license: str
+    license_url: str
+    page_url: str
+    file_name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from operator import itemgetter
 from sys import intern
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, delete, exists, func, insert, null, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from carharvest.catalog.rows import sighting_of
 from carharvest.catalog.schema import (
     GroupRow,
     LabelRow,
@@ -22,7 +22,7 @@ from carharvest.catalog.schema import (
 )
 from carharvest.catalog.store import Catalog
 from carharvest.errors import NotFound
-from carharvest.records import ABOUT_BRAND, PARTS, PERSON, Box, KeptPhoto, Placed, Sighting, part_named
+from carharvest.records import ABOUT_BRAND, PARTS, PERSON, Box, KeptPhoto, Origin, Placed, part_named
 
 # The sighting to credit comes first: one with a licence, else with an author, else any.
 _TELLS_MOST = (SightingRow.license == "", SightingRow.author == "", SightingRow.id)
@@ -40,10 +40,10 @@ def kept_photos(catalog: Catalog) -> list[KeptPhoto]:
         .outerjoin(MemberRow, MemberRow.photo_id == PhotoRow.id)
         .outerjoin(GroupRow, GroupRow.id == MemberRow.group_id)
         .where(~is_dropped(PhotoRow.id))
-        .order_by(PhotoRow.sha256)
     )
     with catalog.reading() as session:
-        rows = session.execute(query).all()
+        # Sorted here: in SQL it would lead the database through the photos in random order.
+        rows = sorted(session.connection().execute(query), key=itemgetter(1))
         ids = select(name.photo_id).where(name.kind == "file_name")
         return list(_photos(session, rows, ids))
 
@@ -133,7 +133,7 @@ def _labels(session: Session, ids: Select[int]) -> dict[int, dict[str, list[str]
         .order_by(LabelRow.photo_id, LabelRow.id)
     )
     found: dict[int, dict[str, list[str]]] = {}
-    for photo_id, kind, value in session.execute(rows):
+    for photo_id, kind, value in session.connection().execute(rows):
         values = found.setdefault(photo_id, {}).setdefault(intern(kind), [])
         if value not in values:
             values.append(intern(value))
@@ -149,7 +149,7 @@ def _credited(session: Session, ids: Select[int]) -> dict[int, Any]:
         .order_by(s.photo_id, *_TELLS_MOST)
     )
     found: dict[int, Any] = {}
-    for photo_id, source, license_, author, page, seen_at, taken in session.execute(rows):
+    for photo_id, source, license_, author, page, seen_at, taken in session.connection().execute(rows):
         if photo_id not in found:
             found[photo_id] = (intern(source), intern(license_), intern(author), page, seen_at, taken)
     return found
@@ -174,15 +174,19 @@ def counted_label(label: Any) -> ColumnElement[bool]:
     return or_(label.stage == PERSON, ~is_overruled)
 
 
-def credited_sightings(catalog: Catalog, photo_ids: Sequence[int]) -> dict[int, Sighting]:
-    """The sighting of each photo that tells whom to credit: the first with a licence, else with an author, else any."""
-    found: dict[int, Sighting] = {}
+_ORIGIN = [getattr(SightingRow, name) for name in Origin._fields]
+
+
+def origins(catalog: Catalog, photo_ids: Sequence[int]) -> dict[int, Origin]:
+    """What the sighting of each photo says that tells whom to credit: one with a licence, else an author, else any."""
+    found: dict[int, Origin] = {}
     with catalog.reading() as session:
         for start in range(0, len(photo_ids), 1000):
             chunk = photo_ids[start : start + 1000]
-            rows = select(SightingRow).where(SightingRow.photo_id.in_(chunk)).order_by(*_TELLS_MOST)
-            for row in session.scalars(rows):
-                found.setdefault(row.photo_id, sighting_of(row))
+            rows = select(SightingRow.photo_id, *_ORIGIN).where(SightingRow.photo_id.in_(chunk)).order_by(*_TELLS_MOST)
+            for photo_id, *told in session.connection().execute(rows):
+                if photo_id not in found:
+                    found[photo_id] = Origin(*told)
     return found
 
 
@@ -231,7 +235,7 @@ def _insert_placements(session: Session, split_id: int, placed: Sequence[Placed]
             "file_name": p.photo.file_name,
             "group_key": p.photo.group_key,
         }
-        for p in placed
+        for p in sorted(placed, key=lambda p: p.photo.id)  # in the order of the index
     ]
     if rows:
-        session.execute(insert(PlacementRow), rows)
+        session.connection().execute(insert(PlacementRow), rows)

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sqlalchemy import Select, delete, insert, or_, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.orm import Session
@@ -124,6 +122,9 @@ def tied_to_touched(catalog: Catalog, *, everything: bool = False) -> list[int]:
     links = np.concatenate([pairs, grouped * [1, -1]])
     nodes, places = np.unique(links, return_inverse=True)
     places = places.reshape(-1, 2)
+    from scipy.sparse import coo_array  # a third of a second to import, and only normalize needs it
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(places), dtype=np.int8), (places[:, 0], places[:, 1])), shape=(len(nodes),) * 2)
     _, component = connected_components(graph, directed=False)
     if everything:

@@ -43,7 +43,7 @@ def attribution(
     debug: Debug = False,
 ) -> None:
     """Whom to credit for each photo that is kept: author, licence, page, and what sources want to be said."""
-    from carharvest.catalog.placements import credited_sightings, kept_photos
+    from carharvest.catalog.placements import kept_photos, origins
     from carharvest.catalog.store import open_catalog
     from carharvest.settings import load_settings
     from carharvest.splits.attribution import as_html, as_table, as_text, credits_of
@@ -52,10 +52,10 @@ def attribution(
     settings = load_settings(workspace=workspace)
     with open_catalog(settings.workspace) as catalog:
         photos = kept_photos(catalog)
-        sightings = credited_sightings(catalog, [photo.id for photo in photos])
+        told = origins(catalog, [photo.id for photo in photos])
     if not photos:
         raise EmptyResult("no photo is kept", hint="carharvest normalize, then carharvest status")
-    credits_ = credits_of(((f"{photo.file_name}.{photo.ext}", photo) for photo in photos), sightings)
+    credits_ = credits_of(((f"{photo.file_name}.{photo.ext}", photo) for photo in photos), told)
     chosen = form or (_OF_SUFFIX.get(output.suffix.lower(), Form.text) if output else Form.text)
     if as_json:
         screen.json([asdict(credit) for credit in credits_])

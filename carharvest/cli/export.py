@@ -52,7 +52,7 @@ def export(
     Each has a data set card (README.md), the credits of its photos (ATTRIBUTION.csv) and photos.jsonl beside it.
     """
     from carharvest.blobs import BlobStore
-    from carharvest.catalog.placements import credited_sightings, placed_photos
+    from carharvest.catalog.placements import origins, placed_photos
     from carharvest.catalog.runs import recorded_run
     from carharvest.catalog.store import open_catalog
     from carharvest.settings import load_settings
@@ -76,7 +76,7 @@ def export(
         rendering = Rendering(resize, crop, margin, upright=form.value in OF_BOXES, links=not copy)
         what = Export(
             name, plan, rendering, placed, BlobStore(settings.workspace / "blobs"),
-            partial(credited_sightings, catalog), curation_of(catalog),
+            partial(origins, catalog), curation_of(catalog),
         )  # fmt: skip
         arguments = {"form": form.value, "split": name, **asdict(rendering)}
         with (

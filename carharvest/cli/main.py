@@ -1,5 +1,6 @@
 """The entry: collects the commands and turns errors into two lines and an exit code."""
 
+import gc
 import logging
 import re
 import signal
@@ -63,6 +64,9 @@ def run() -> None:
         handler.setFormatter(_WithoutKeys("%(asctime)s %(name)s %(message)s"))
         logging.basicConfig(level=logging.DEBUG, handlers=[handler])
     signal.signal(signal.SIGTERM, _stop)
+    gc.set_threshold(
+        50_000, 20, 50
+    )  # records by the hundred thousand, none of them in a cycle: looking for some costs a tenth
     try:
         app(prog_name="carharvest")
     except CarharvestError as error:

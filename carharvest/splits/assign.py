@@ -15,6 +15,7 @@ from carharvest.splits.classes import classes
 from carharvest.splits.groups import grouped
 from carharvest.splits.plan import SplitPlan
 
+_RANK = {part: rank for rank, part in enumerate(PARTS)}
 _TRAIN_ONLY = "0"  # the fold that is never tested
 
 
@@ -80,7 +81,7 @@ class _Filled:
 
     def assignment(self, part_of: Mapping[str, Part]) -> Assignment:
         placed = [Placed(photo, part_of[slot], class_name) for photo, slot, class_name in self.photos]
-        placed.sort(key=lambda p: (PARTS.index(p.part), p.class_name, p.photo.file_name))
+        placed.sort(key=lambda p: (_RANK[p.part], p.class_name, p.photo.file_name))
         return Assignment(tuple(placed), {why: found for why, found in self.left_out.items() if found}, self.torn)
 
 
@@ -106,13 +107,15 @@ def _fill(
         if photo.id in class_of:
             groups[photo.group_key].append(photo)
     slot_of: dict[str, str] = {}  # of groups that have one already
-    torn = {key for key, members in groups.items() if len({before[m.id][0] for m in members if m.id in before}) > 1}
+    torn = set()
     left_out |= {"copy": copies, "ties-parts": [], "own-part": []}
     for key, members in groups.items():
-        if key in torn:
+        stand = {before[m.id][0] for m in members if m.id in before} if before else ()
+        if len(stand) > 1:
+            torn.add(key)
             left_out["ties-parts"] += [m for m in members if m.id not in before]
-        elif any(m.id in before for m in members):
-            slot_of[key] = next(before[m.id][0] for m in members if m.id in before)
+        elif stand:
+            slot_of[key] = next(iter(stand))
         elif plan.keep_parts and any(m.own_part for m in members):
             slot_of[key] = _last_part(members)
     slot_of |= _new_slots({key: m for key, m in groups.items() if key not in torn}, class_of, slot_of, shares, plan)
@@ -145,7 +148,8 @@ def _new_slots(
     of_class: dict[str, list[str]] = defaultdict(list)
     for key, members in groups.items():
         names = [class_of[m.id] for m in members]
-        of_class[max(sorted(set(names)), key=names.count)].append(key)
+        commonest = names[0] if len(names) == 1 else max(sorted(set(names)), key=names.count)
+        of_class[commonest].append(key)
     found: dict[str, str] = {}
     for class_name in sorted(of_class):
         keys = of_class[class_name]
@@ -192,8 +196,11 @@ def slots_of_class(
         if not missing:
             break
         put(key, next(slot for slot in wanting if slot in missing))
+    missing_in = {slot: shares.get(slot, 1) * total - taken.photos.get(slot, 0) for slot in slots}
     for key in sorted((key for key in fresh if key not in found), key=lambda key: -size(key)):
-        put(key, max(slots, key=lambda s: (shares.get(s, 1) * total - taken.photos.get(s, 0), -slots.index(s))))
+        slot = max(slots, key=missing_in.__getitem__)  # of equals the first
+        missing_in[slot] -= size(key)
+        put(key, slot)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from carharvest.records import KeptPhoto
 from carharvest.splits.plan import By, SplitPlan
@@ -21,7 +22,10 @@ def class_of(photo: KeptPhoto, by: By) -> str | None:
             parts = (photo.view,)
         case "brand+view":
             parts = (photo.brand, photo.view)
-    return folder_name(" ".join(part for part in parts if part)) if all(parts) else None
+    return _folder(" ".join(part for part in parts if part)) if all(parts) else None
+
+
+_folder = lru_cache(maxsize=4096)(folder_name)
 
 
 def classes(

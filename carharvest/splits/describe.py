@@ -1,5 +1,6 @@
 """What stands beside the pictures of an export: split.json, photos.jsonl, labels.txt, ATTRIBUTION.csv."""
 
+import csv
 import hashlib
 import json
 from collections import Counter
@@ -10,15 +11,15 @@ from typing import Any
 
 from carharvest import __version__
 from carharvest.brands import BrandMapping
-from carharvest.records import PARTS, KeptPhoto, Placed, Sighting
-from carharvest.splits.attribution import as_table, credits_of
+from carharvest.records import PARTS, KeptPhoto, Origin, Placed
+from carharvest.splits.attribution import COLUMNS, credits_of, rows_of
 from carharvest.splits.classes import OTHER
 from carharvest.splits.plan import SplitPlan
 from carharvest.splits.render import Rendering, boxes_in, exported_ext, frame_of
 
 _CHUNK = 1000
 
-Credited = Callable[[Sequence[int]], Mapping[int, Sighting]]
+Credited = Callable[[Sequence[int]], Mapping[int, Origin]]
 FileOf = Callable[[Placed], str]  # where an export has a photo's file
 
 
@@ -42,8 +43,12 @@ def describe(
     placed: Sequence[Placed],
     mapping: BrandMapping,
     left_out: Mapping[str, int],
+    stated: str,
 ) -> dict[str, Any]:
-    """The content of split.json: how to make it again, and what a trainer may know of its classes."""
+    """The content of split.json: how to make it again, and what a trainer may know of its classes.
+
+    `stated` is its digest.
+    """
     brands: dict[str, str] = {}
     for p in placed:
         brands.setdefault(p.class_name, p.photo.brand)
@@ -57,7 +62,7 @@ def describe(
         "classes": known,
         "counts": counts(placed),
         "left_out": dict(left_out),
-        "digest": digest(placed, plan, rendering),
+        "digest": stated,
     }
 
 
@@ -94,29 +99,27 @@ def write_evidence(
     root: Path, placed: Sequence[Placed], file_of: FileOf, rendering: Rendering, credited: Credited
 ) -> None:
     """labels.txt, photos.jsonl (a line a picture) and ATTRIBUTION.csv, a thousand photos in memory at a time."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
     classes = sorted({p.class_name for p in placed})
     (root / "labels.txt").write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
     with (
         (root / "photos.jsonl").open("w", encoding="utf-8") as lines,
         (root / "ATTRIBUTION.csv").open("w", encoding="utf-8", newline="") as table,
     ):
-        for start, chunk in _chunks(placed):
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for start in range(0, len(placed), _CHUNK):
+            chunk = placed[start : start + _CHUNK]
             for p in chunk:
-                lines.write(json.dumps(facts(p, file_of(p), rendering), ensure_ascii=False) + "\n")
+                lines.write(encode(facts(p, file_of(p), rendering)) + "\n")
             files: Iterator[tuple[str, KeptPhoto]] = ((file_of(p), p.photo) for p in chunk)
-            rows = as_table(credits_of(files, credited([p.photo.id for p in chunk])))
-            rows.to_csv(table, index=False, header=start == 0)
+            writer.writerows(rows_of(credits_of(files, credited([p.photo.id for p in chunk]))))
 
 
 def write_json(file: Path, value: Any) -> None:
     """As split.json is written: for people, and the same for the same."""
     text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
     file.write_text(text + "\n", encoding="utf-8")
-
-
-def _chunks(placed: Sequence[Placed]) -> Iterator[tuple[int, Sequence[Placed]]]:
-    for start in range(0, max(1, len(placed)), _CHUNK):
-        yield start, placed[start : start + _CHUNK]
 
 
 def _known_of(key: str, mapping: BrandMapping) -> Mapping[str, Any]:

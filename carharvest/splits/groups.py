@@ -6,9 +6,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-
 from carharvest.records import Grouping, KeptPhoto
 
 
@@ -20,6 +17,9 @@ def grouped(photos: Sequence[KeptPhoto], by: Collection[Grouping], within: timed
     """
     if not by:
         return list(photos)
+    from scipy.sparse import coo_array  # slow to import, and most splits do without
+    from scipy.sparse.csgraph import connected_components
+
     pairs = list(_chained(photo.group_key for photo in photos))
     if "page" in by:
         pairs += _chained((photo.source, photo.page_url) if photo.page_url else None for photo in photos)

@@ -1,6 +1,7 @@
 """A split as an ImageFolder with its evidence, all of it or nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,10 @@ def write_imagefolder(
     with whole_folder(target, placing) as draft:
         for part in ("train", "val", "test"):
             (draft / part).mkdir()
-        found = write_pictures(draft, ((p.photo, file_of(p)) for p in placed), blobs, rendering, progress=progress)
+        with ThreadPoolExecutor(1, thread_name_prefix="evidence") as beside:  # links wait for the disk, this does not
+            papers = beside.submit(write_evidence, draft, placed, file_of, rendering, credited)
+            found = write_pictures(draft, ((p.photo, file_of(p)) for p in placed), blobs, rendering, progress=progress)
+            papers.result()
         write_json(draft / "split.json", description)
-        write_evidence(draft, placed, file_of, rendering, credited)
         more(draft)
     return found

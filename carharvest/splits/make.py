@@ -11,8 +11,8 @@ from typing import Literal
 from carharvest.blobs import BlobStore
 from carharvest.brands import BrandMapping
 from carharvest.catalog.placements import (
-    credited_sightings,
     kept_photos,
+    origins,
     placed_photos,
     saved_split,
     split_digest,
@@ -191,7 +191,7 @@ def _made(
             hint=f"splits are frozen: add the {made.added:,} new ones with --extend, which moves none, "
             "choose another --name, or make it anew with --replace",
         )
-    description = describe(name, plan, rendering, placed, place.mapping, left_out)
+    description = describe(name, plan, rendering, placed, place.mapping, left_out, wanted)
     curation = curation_of(place.catalog)
 
     def more(draft: Path) -> None:
@@ -203,7 +203,7 @@ def _made(
 
     kept_plan = plan.as_json() | {"pictures": asdict(rendering)}
     found = write_imagefolder(
-        made.path, placed, description, rendering, place.blobs, partial(credited_sightings, place.catalog),
+        made.path, placed, description, rendering, place.blobs, partial(origins, place.catalog),
         more=more,
         placing=lambda: saved_split(place.catalog, name, kept_plan, wanted, placed, run_id),
         progress=progress,

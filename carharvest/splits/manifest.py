@@ -6,7 +6,7 @@ from typing import Any
 
 from carharvest.errors import MissingExtra
 from carharvest.records import Placed
-from carharvest.splits.attribution import as_table, credits_of
+from carharvest.splits.attribution import credits_of
 from carharvest.splits.describe import facts, file_in_folders
 from carharvest.splits.export import Export, Progress
 from carharvest.splits.pictures import PictureCounts
@@ -47,8 +47,8 @@ def _rows(export: Export, file_of: Any) -> Iterator[list[dict[str, Any]]]:
     for start in range(0, len(export.placed), _CHUNK):
         chunk = export.placed[start : start + _CHUNK]
         credited = export.credited([p.photo.id for p in chunk])
-        credits_ = as_table(credits_of(((file_of(p), p.photo) for p in chunk), credited)).to_dict("records")
+        credits_ = credits_of(((file_of(p), p.photo) for p in chunk), credited)
         yield [
-            facts(p, file_of(p), export.rendering) | {name: credit[name] for name in _CREDIT}
+            facts(p, file_of(p), export.rendering) | {name: getattr(credit, name) for name in _CREDIT}
             for p, credit in zip(chunk, credits_, strict=True)
         ]

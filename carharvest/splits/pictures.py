@@ -59,7 +59,7 @@ def write_pictures(
         if folder not in made:
             (root / folder).mkdir(parents=True, exist_ok=True)
             made.add(folder)
-        blob, path = str(blobs.path(photo.sha256, photo.ext)), f"{root}/{file}"
+        blob, path = f"{blobs.root}/{photo.sha256[:2]}/{photo.sha256}.{photo.ext}", f"{root}/{file}"
         if is_rendered(photo, rendering):
             jobs.append((blob, path, frame_of(photo, rendering)))
             continue

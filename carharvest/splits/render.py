@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageOps
-from scipy.ndimage import gaussian_filter
 
 from carharvest.pictures import flat_rgb
 from carharvest.records import Box, KeptPhoto
@@ -66,6 +65,8 @@ def is_rendered(photo: KeptPhoto, rendering: Rendering) -> bool:
     """Whether its bytes cannot go out as they are."""
     if photo.ext not in LOADABLE or (rendering.upright and photo.exif_orientation != 1):
         return True
+    if rendering.resize_px is None and not rendering.crop:
+        return False
     frame = frame_of(photo, rendering)
     return (rendering.crop and bool(photo.boxes)) or (frame.width_px, frame.height_px) != (
         photo.width_px,
@@ -108,6 +109,8 @@ def encoded(picture: Image.Image) -> bytes:
 
 def ssim(one: np.ndarray, other: np.ndarray) -> float:
     """Mean structural similarity of two (h, w) arrays of 8-bit light (Wang et al. 2004: Gaussian of 1.5, 11 x 11)."""
+    from scipy.ndimage import gaussian_filter  # slow to import, and links do without
+
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
     def blurred(values: np.ndarray) -> np.ndarray:
