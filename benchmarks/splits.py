@@ -24,7 +24,7 @@ from carharvest.catalog.store import open_catalog
 from carharvest.records import Candidate, Fetched, Fingerprint, Label, WebAddress
 
 _BRANDS = ("AUDI", "BMW", "FIAT", "FORD", "HONDA", "KIA", "OPEL", "SKODA", "TOYOTA", "VOLVO")
-_BYTES = 10_000  # of a made photo; its content is of no importance to links and copies
+_BYTES = 99_000  # of a made photo, as of a real one; its content is of no importance to links and copies
 _COUNTERPARTS = Path(".venv-counterparts/bin/python")
 
 
@@ -112,17 +112,15 @@ def compare(count: int) -> None:
         print(f"carharvest split, the whole command: {mine:.1f} s, {count / mine:,.0f}/s")
         print(f"  of {count // 10:,} photos: {ours(few):.1f} s")
         print(f"  again, unchanged: {ours(many):.1f} s")
-        print(
-            f"  peak memory: {peak_mb(few, '--name', 'b'):.0f} MB of {count // 10:,}, {peak_mb(many, '--name', 'b'):.0f} MB"
-        )
+        peaks = [peak_mb(workspace, "--name", "b") for workspace in (few, many)]
+        print(f"  peak memory: {peaks[0]:.0f} MB of {count // 10:,}, {peaks[1]:.0f} MB of {count:,}")
         bare = bare_links(many, Path(name) / "links")
         print(f"bare hard links: {bare:.2f} s, {count / bare:,.0f}/s; of ours {bare / mine:.2f}")
         shutil.rmtree(Path(name) / "links")
         theirs = split_folders(many, Path(name) / "theirs")
         if theirs is not None:
-            print(
-                f"split-folders' copy: {theirs:.1f} s, {count / theirs:,.0f}/s; ours is {theirs / mine:.1f} times as fast"
-            )
+            rate = count / theirs
+            print(f"split-folders' copy: {theirs:.1f} s, {rate:,.0f}/s; ours is {theirs / mine:.1f} times as fast")
         copied = ours(many, "--name", "copied", "--copy")
         print(f"carharvest split --copy: {copied:.1f} s, {count / copied:,.0f}/s")
     print(f"peak memory of the benchmark itself: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")

@@ -178,20 +178,29 @@ def with_key(tmp_path: Path, gallery: SampleGallery) -> Run:
     return carharvest_in(tmp_path, PEXELS_API_KEY=SAMPLE_KEY, CARHARVEST_PEXELS__URL=gallery.origin)
 
 
-@pytest.fixture(scope="session")
-def _filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the gallery was scraped, normalized and split: made once for all workers, copied by tests."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "filled"
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that is made by the first test that needs it, whichever worker runs it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     with FileLock(f"{folder}.lock"):
         if not (folder / "done").exists():
             folder.mkdir(exist_ok=True)
-            run = carharvest_in(folder)
-            for command in (["scrape", "sample", "--photos", "330"], ["normalize"], ["split"]):
-                done = run(*command)
-                assert done.returncode == 0, done.stderr
+            make(folder)
             (folder / "done").touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def _filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the gallery was scraped, normalized and split: made once for all workers, copied by tests."""
+
+    def fill(folder: Path) -> None:
+        run = carharvest_in(folder)
+        for command in (["scrape", "sample", "--photos", "330"], ["normalize"], ["split"]):
+            done = run(*command)
+            assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "filled", fill)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What split reads and writes: kept photos, splits and placements."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from operator import itemgetter
 from sys import intern
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, delete, exists, func, insert, null, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, delete, exists, func, insert, null, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from carharvest.catalog.schema import (
@@ -26,6 +27,7 @@ from carharvest.records import ABOUT_BRAND, PARTS, PERSON, Box, KeptPhoto, Origi
 
 # The sighting to credit comes first: one with a licence, else with an author, else any.
 _TELLS_MOST = (SightingRow.license == "", SightingRow.author == "", SightingRow.id)
+_NOTHING: Mapping[str, list[str]] = {}
 _ONE = ("view", "model", "year", "part")  # kinds of labels of which a photo has one, or none that counts
 
 
@@ -96,8 +98,8 @@ def _photos(session: Session, rows: Sequence[Any], ids: Select[int]) -> Iterator
     labels = _labels(session, ids)
     credited = _credited(session, ids)
     for id_, sha256, ext, width, height, size, turned, taken, brand, file_name, group, copy_of, *_ in rows:
-        said = labels.get(id_, {})
-        one = {kind: values[0] for kind, values in said.items() if kind in _ONE and len(values) == 1}
+        said = labels.get(id_) or _NOTHING
+        one = {kind: values[0] for kind, values in said.items() if kind in _ONE and len(values) == 1} if said else {}
         source, license_, author, page, seen_at, said_taken = credited.get(id_, ("", "", "", "", None, ""))
         yield KeptPhoto(
             id=id_,
@@ -174,7 +176,13 @@ def counted_label(label: Any) -> ColumnElement[bool]:
     return or_(label.stage == PERSON, ~is_overruled)
 
 
-_ORIGIN = [getattr(SightingRow, name) for name in Origin._fields]
+# One statement for any number of photos, so that it is prepared once.
+_WANTED = func.json_each(bindparam("ids")).table_valued("value", name="wanted")
+_ORIGINS = (
+    select(*(getattr(SightingRow, name) for name in Origin._fields), SightingRow.photo_id)
+    .where(SightingRow.photo_id.in_(select(_WANTED.c.value)))
+    .order_by(*_TELLS_MOST)
+)
 
 
 def origins(catalog: Catalog, photo_ids: Sequence[int]) -> dict[int, Origin]:
@@ -183,10 +191,9 @@ def origins(catalog: Catalog, photo_ids: Sequence[int]) -> dict[int, Origin]:
     with catalog.reading() as session:
         for start in range(0, len(photo_ids), 1000):
             chunk = photo_ids[start : start + 1000]
-            rows = select(SightingRow.photo_id, *_ORIGIN).where(SightingRow.photo_id.in_(chunk)).order_by(*_TELLS_MOST)
-            for photo_id, *told in session.connection().execute(rows):
-                if photo_id not in found:
-                    found[photo_id] = Origin(*told)
+            for row in session.connection().execute(_ORIGINS, {"ids": json.dumps(chunk)}):
+                if row[-1] not in found:
+                    found[row[-1]] = Origin._make(row[:-1])
     return found
 
 
@@ -227,15 +234,11 @@ def saved_split(
 
 def _insert_placements(session: Session, split_id: int, placed: Sequence[Placed]) -> None:
     rows = [
-        {
-            "split_id": split_id,
-            "photo_id": p.photo.id,
-            "part": p.part,
-            "class_name": p.class_name,
-            "file_name": p.photo.file_name,
-            "group_key": p.photo.group_key,
-        }
+        (split_id, p.photo.id, p.part, p.class_name, p.photo.file_name, p.photo.group_key)
         for p in sorted(placed, key=lambda p: p.photo.id)  # in the order of the index
     ]
+    columns = ("split_id", "photo_id", "part", "class_name", "file_name", "group_key")
     if rows:
-        session.connection().execute(insert(PlacementRow), rows)
+        connection = session.connection()
+        statement = insert(PlacementRow).values({name: bindparam(name) for name in columns})
+        connection.exec_driver_sql(str(statement.compile(connection.engine)), rows)

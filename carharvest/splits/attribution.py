@@ -38,6 +38,8 @@ class Credit:
 
 COLUMNS = [field.name for field in fields(Credit)]
 _CELLS = attrgetter(*COLUMNS)
+_FROM_OUTSIDE = [COLUMNS.index(name) for name in ("source", "author", "title")]  # addresses are known to be of the web
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run; an apostrophe in front keeps it from that
 
 
 def credits_of(
@@ -50,7 +52,11 @@ def credits_of(
 def rows_of(credits_: Iterable[Credit]) -> Iterator[list[str]]:
     """One row a photo, in the order of COLUMNS; nothing in it is run by a spreadsheet."""
     for credit in credits_:
-        yield [_inert(cell) for cell in _CELLS(credit)]
+        cells = list(_CELLS(credit))
+        for place in _FROM_OUTSIDE:
+            if cells[place].startswith(_FORMULA):
+                cells[place] = f"'{cells[place]}"
+        yield cells
 
 
 def as_table(credits_: Iterable[Credit]) -> "pd.DataFrame":
@@ -117,8 +123,3 @@ def _line(credit: Credit) -> str:
 def _web(address: str) -> str:
     """The address if it is one of the web; javascript: and the like never reach a page."""
     return address if address[:8].lower().startswith(("http://", "https://")) else ""
-
-
-def _inert(cell: str) -> str:
-    """Text from outside that a spreadsheet would run as a formula gets an apostrophe in front."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

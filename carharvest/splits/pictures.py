@@ -4,10 +4,11 @@ import errno
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 from carharvest.blobs import BlobStore
@@ -16,14 +17,15 @@ from carharvest.errors import DamagedWorkspace
 from carharvest.records import KeptPhoto
 from carharvest.splits.render import Frame, Rendering, frame_of, is_rendered, render
 
-_TASK = 16  # pictures that a worker gets at a time
+_LINKS, _PICTURES = 1000, 16  # that one task brings, or renders
+_FEW = 8  # tasks of links that are not worth the start of processes
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-_Job = tuple[str, str, Frame]  # blob, file, how
+_Job = tuple[str, str, Frame | None]  # blob, file, how it is rendered, if it is
 
 
-def render_workers() -> Executor:
+def picture_workers() -> Executor:
     """Processes for `write_pictures`."""
-    return local_processes(cores(), ["carharvest.splits.render"])
+    return local_processes(cores(), ["carharvest.splits.pictures"])
 
 
 @dataclass(slots=True)
@@ -38,13 +40,18 @@ class PictureCounts:
     def all(self) -> int:
         return self.linked + self.copied + self.rendered
 
+    def add(self, more: "PictureCounts") -> None:
+        self.linked += more.linked
+        self.copied += more.copied
+        self.rendered += more.rendered
+
 
 def write_pictures(
     root: Path,
     files: Iterable[tuple[KeptPhoto, str]],
     blobs: BlobStore,
     rendering: Rendering,
-    workers: Callable[[], Executor] = render_workers,
+    workers: Callable[[], Executor] = picture_workers,
     progress: Callable[[int], None] = lambda done: None,
 ) -> PictureCounts:
     """Writes each photo under `root` at its path there, which has to be safe; folders are made.
@@ -52,8 +59,33 @@ def write_pictures(
     Raises DamagedWorkspace where a blob is gone, and OSError for a full disk or a picture that no longer decodes.
     """
     counts = PictureCounts()
+    tasks = _tasks(root, files, blobs, rendering)
+    first = list(islice(tasks, _FEW))
+    if len(first) < _FEW and all(how is None for task in first for _, _, how in task):
+        for task in first:
+            counts.add(_brought(task, rendering.links))
+            progress(counts.all)
+        return counts
+    with workers() as executor:
+        waiting: deque[Future[PictureCounts]] = deque()
+        for task in chain(first, tasks):
+            waiting.append(executor.submit(partial(_brought, task, rendering.links)))
+            if len(waiting) > 4 * cores():
+                counts.add(waiting.popleft().result())
+                progress(counts.all)
+        while waiting:
+            counts.add(waiting.popleft().result())
+            progress(counts.all)
+    return counts
+
+
+def _tasks(
+    root: Path, files: Iterable[tuple[KeptPhoto, str]], blobs: BlobStore, rendering: Rendering
+) -> Iterator[list[_Job]]:
+    """Jobs in portions, those that take long in small ones; folders are made on the way."""
     made: set[str] = set()
-    jobs: list[_Job] = []
+    quick: list[_Job] = []
+    slow: list[_Job] = []
     for photo, file in files:
         folder = file.rpartition("/")[0]
         if folder not in made:
@@ -61,18 +93,35 @@ def write_pictures(
             made.add(folder)
         blob, path = f"{blobs.root}/{photo.sha256[:2]}/{photo.sha256}.{photo.ext}", f"{root}/{file}"
         if is_rendered(photo, rendering):
-            jobs.append((blob, path, frame_of(photo, rendering)))
-            continue
-        if rendering.links and _linked(blob, path):
-            counts.linked += 1
+            slow.append((blob, path, frame_of(photo, rendering)))
         else:
-            _copy(blob, path)
-            counts.copied += 1
-        if counts.all % 500 == 0:
-            progress(counts.all)
-    if jobs:
-        _render_all(jobs, workers, counts, progress)
-    progress(counts.all)
+            quick.append((blob, path, None))
+        if len(quick) == _LINKS:
+            yield quick
+            quick = []
+        if len(slow) == _PICTURES:
+            yield slow
+            slow = []
+    yield from (portion for portion in (quick, slow) if portion)
+
+
+def _brought(jobs: Sequence[_Job], links: bool) -> PictureCounts:
+    """In a worker, or here."""
+    counts = PictureCounts()
+    for blob, path, frame in jobs:
+        try:
+            if frame is not None:
+                render(blob, path, frame)
+                counts.rendered += 1
+            elif links and _linked(blob, path):
+                counts.linked += 1
+            else:
+                shutil.copyfile(blob, path)
+                counts.copied += 1
+        except FileNotFoundError:
+            raise DamagedWorkspace(
+                f"the blob {blob} is gone", hint="carharvest verify --repair, then scrape again"
+            ) from None
     return counts
 
 
@@ -80,46 +129,7 @@ def _linked(blob: str, path: str) -> bool:
     try:
         os.link(blob, path)
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in _NO_ROOM or isinstance(error, FileNotFoundError):
             raise
-        if isinstance(error, FileNotFoundError) and not Path(blob).exists():
-            raise _lost(blob) from None
         return False  # another disk, or one without links
     return True
-
-
-def _copy(blob: str, path: str) -> None:
-    try:
-        shutil.copyfile(blob, path)
-    except FileNotFoundError:
-        raise _lost(blob) from None
-
-
-def _lost(blob: str) -> DamagedWorkspace:
-    return DamagedWorkspace(f"the blob {blob} is gone", hint="carharvest verify --repair, then scrape again")
-
-
-def _render_all(
-    jobs: Sequence[_Job], workers: Callable[[], Executor], counts: PictureCounts, progress: Callable[[int], None]
-) -> None:
-    with workers() as executor:
-        waiting: deque[tuple[Future[None], int]] = deque()
-
-        def settle() -> None:
-            task, size = waiting.popleft()
-            task.result()
-            counts.rendered += size
-            progress(counts.all)
-
-        for start in range(0, len(jobs), _TASK):
-            chunk = jobs[start : start + _TASK]
-            waiting.append((executor.submit(partial(_rendered, chunk)), len(chunk)))
-            if len(waiting) > 4 * cores():
-                settle()
-        while waiting:
-            settle()
-
-
-def _rendered(jobs: Sequence[_Job]) -> None:
-    for job in jobs:
-        render(*job)

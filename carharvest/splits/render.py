@@ -37,6 +37,8 @@ class Frame:
 
 def frame_of(photo: KeptPhoto, rendering: Rendering) -> Frame:
     """The part of the photo that is exported and its size; the whole where there is no box to cut to."""
+    if rendering.resize_px is None and not rendering.crop:
+        return Frame(Box(0, 0, photo.width_px, photo.height_px), photo.width_px, photo.height_px)
     part = Box(0, 0, photo.width_px, photo.height_px)
     if rendering.crop and photo.boxes:
         part = _widened(max(photo.boxes, key=lambda box: box.area_px), photo, rendering.margin)
@@ -50,6 +52,8 @@ def frame_of(photo: KeptPhoto, rendering: Rendering) -> Frame:
 
 def boxes_in(frame: Frame, photo: KeptPhoto) -> list[Box]:
     """The photo's boxes as they lie in the exported picture, those that lie in it at all."""
+    if not photo.boxes:
+        return []
     part = frame.part
     factors = frame.width_px / (part.right_px - part.left_px), frame.height_px / (part.bottom_px - part.top_px)
     found = []

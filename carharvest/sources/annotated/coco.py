@@ -26,8 +26,9 @@ class Coco:
         return self.root
 
     def pictures(self) -> Iterator[AnnotatedPicture]:
-        files = [self.path] if self.path.is_file() else sorted(self.path.glob("*.json"))
-        files = files or sorted((self.path / "annotations").glob("*.json"))
+        inner = self.path / "annotations"
+        folder = inner if inner.is_dir() else self.path
+        files = [self.path] if self.path.is_file() else sorted(folder.glob("*.json"))
         if not files:
             raise BadAnnotations(f"{self.path} has no .json", hint="name the annotation file, and --pictures DIR")
         for file in files:

@@ -1,6 +1,7 @@
 """A table of pictures: one row a picture, or a row a box; columns by the names that people give them."""
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,11 +59,9 @@ class Table:
 
     def _rows(self) -> Iterator[tuple[int, Mapping[str, str]]]:
         text = text_of_file(self.file)
-        try:
-            dialect: type[csv.Dialect] = csv.Sniffer().sniff(text[:4096].split("\n", 1)[0], delimiters=",;\t|")
-        except csv.Error:
-            dialect = csv.excel
-        reader = csv.DictReader(text.splitlines(), dialect=dialect)
+        first = text.partition("\n")[0]
+        separator = max(",;\t|", key=first.count)
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
         known = {_plain(column): column for column in reader.fieldnames or () if column}
         column_of = {
             ours: known[theirs[0]]
