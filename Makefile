@@ -10,7 +10,7 @@ COUNTERPARTS = .venv-counterparts/.installed
 INSTALLED = $(VENV)/.installed-train
 INSTALLED_DEV = $(VENV)/.installed-dev
 
-.PHONY: demo test test-slow test-all fuzz lint format bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value bench wheel
+.PHONY: demo test test-slow test-all fuzz lint format bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value bench-splits bench wheel
 
 demo: $(INSTALLED)
 	$(BIN)/carharvest demo
@@ -36,7 +36,7 @@ format: $(INSTALLED_DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value
+bench: bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value bench-splits
 
 bench-harvest: $(INSTALLED_DEV)
 	$(BIN)/python -m benchmarks.harvest
@@ -61,6 +61,9 @@ bench-curation: $(INSTALLED_DEV)
 
 bench-value: $(INSTALLED_DEV)
 	$(BIN)/python -m benchmarks.value
+
+bench-splits: $(INSTALLED_DEV) $(COUNTERPARTS)
+	$(BIN)/python -m benchmarks.splits
 
 # What carharvest is measured against (imagededup, cleanvision, faiss), in an environment of its own.
 $(COUNTERPARTS): benchmarks/counterparts/requirements.txt constraints.txt

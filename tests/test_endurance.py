@@ -57,6 +57,11 @@ def counted(workspace: Path) -> tuple[int, int, int]:
         return photos, different, sightings
 
 
+def is_written(workspace: Path, photos: int) -> bool:
+    """Whether the catalog is there and has so many photos."""
+    return (workspace / "catalog.db").exists() and counted(workspace)[0] == photos
+
+
 def processes_of(workspace: Path) -> list[int]:
     """Processes that were started for a workspace and are still there."""
     marker = f"CARHARVEST_WORKSPACE={workspace}".encode()
@@ -121,9 +126,8 @@ def test_a_harvest_that_hangs_on_a_server_stops_at_once_when_asked(
     server.answers["/stall"] = lambda _: lambda sock: time.sleep(40)
     process = scrape(file, workspace)
     deadline = time.monotonic() + 30
-    while server.asked["/stall"] < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.5)
+    while (server.asked["/stall"] < 3 or not is_written(workspace, 20)) and time.monotonic() < deadline:
+        time.sleep(0.1)
     process.send_signal(blow)
     started = time.monotonic()
     _, errors = process.communicate(timeout=30)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, carharvest_in
+from pictures import coded, scene
+from test_forms_in import stanford_at
 
 from carharvest.sample.server import SAMPLE_KEY, SampleGallery
 
@@ -57,6 +59,37 @@ def test_every_command_of_the_readme_works(tmp_path: Path, gallery: SampleGaller
             command = command.replace("MG", "BMW")
         done = run(*shlex.split(command)[1:])
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_every_command_about_splits_works(filled: Path) -> None:
+    run = carharvest_in(filled)
+    _some_data_sets(filled)
+    expected = {"carharvest split check kaggle-cars --page leaks.html": 25}
+    for command in (c for c in commands_of("docs/splits.md") if c.startswith("carharvest ")):
+        done = run(*shlex.split(command)[1:])
+        assert done.returncode == expected.get(command, 0), f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def _some_data_sets(folder: Path) -> None:
+    """One of each form that docs/splits.md imports and does not make itself."""
+    stanford_at(folder / "stanford_cars")
+    names = ["1.jpg", "2.jpg", "3.jpg"]
+    for number, name in enumerate(names):
+        for place in (f"kaggle-cars/Train/{'audi' if number else 'bmw'}", "voc-cars/JPEGImages", "."):
+            (folder / place).mkdir(parents=True, exist_ok=True)
+            (folder / place / name).write_bytes(coded(scene(number)))
+    for number in (1, 2):
+        (folder / "stanford_cars" / f"0000{number}.jpg").write_bytes(coded(scene(number + 3)))
+    (folder / "kaggle-cars" / "valid" / "bmw").mkdir(parents=True)
+    (folder / "kaggle-cars" / "valid" / "bmw" / "same.jpg").write_bytes(coded(scene(0)))
+    (folder / "voc-cars" / "Annotations").mkdir()
+    thing = "<object><name>BMW</name></object>"
+    (folder / "voc-cars" / "Annotations" / "1.xml").write_text(
+        f"<annotation><filename>1.jpg</filename>{thing}</annotation>"
+    )
+    (folder / "cars.csv").write_text("file,brand,split,x1,y1,x2,y2\n1.jpg,BMW,train,10,10,200,150\n")
 
 
 def _some_photos(folder: Path) -> None:
