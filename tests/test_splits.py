@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections import defaultdict
 from pathlib import Path
 
@@ -131,6 +132,16 @@ def test_the_same_plan_again_changes_nothing_and_another_is_refused(filled: Path
     assert file.read_bytes() != before
     assert run("split", "--replace").returncode == 0
     assert file.read_bytes() == before
+
+
+def test_a_folder_that_the_catalog_does_not_know_is_not_written_over(filled: Path) -> None:
+    splits = filled / "datasets" / "splits"
+    shutil.copytree(splits / "default", splits / "stray")
+    described = json.loads((splits / "stray" / "split.json").read_text())
+    (splits / "stray" / "split.json").write_text(json.dumps(described | {"digest": "of another catalog"}))
+    run = carharvest_in(filled)
+    assert run("split", "--name", "stray").returncode == 18
+    assert run("split", "--name", "stray", "--replace").returncode == 0
 
 
 def test_every_photo_of_a_split_is_credited(filled: Path) -> None:

@@ -185,7 +185,8 @@ def _made(
     stored = split_digest(place.catalog, name)
     if stored == wanted and _folder_digest(made.path) == wanted:
         return replace(made, changed=False)
-    if mode == "new" and ((previous and made.added) or (not previous and stored not in {"", wanted})):
+    there = {stored, _folder_digest(made.path)} - {"", wanted}
+    if mode == "new" and (made.added if previous else there):
         raise SplitExists(
             f"the split {name!r} is there already, and the photos have changed since",
             hint=f"splits are frozen: add the {made.added:,} new ones with --extend, which moves none, "
