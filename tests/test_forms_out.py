@@ -221,6 +221,20 @@ def test_resized_pictures_keep_their_shape_and_quality(made: Path, tmp_path: Pat
             assert 0 <= top < bottom <= fact["height_px"]
 
 
+def test_an_export_is_cut_to_boxes(made: Path, tmp_path: Path) -> None:
+    options = ["--crop", "boxes", "--margin", "0", "--resize", "130"]
+    done = carharvest_in(made)("split", "export", "yolo", "-o", str(tmp_path / "cut"), *options)
+    assert done.returncode == 0, done.stderr
+    assert "left out: 1 photos have no box" in done.stdout
+    found = facts(tmp_path / "cut")
+    assert {(f["width_px"], f["height_px"], *f["boxes"][0]) for f in found} == {(130, 90, 0, 0, 130, 90)}
+    for fact in found:
+        with Image.open(tmp_path / "cut" / fact["file"]) as picture:
+            assert picture.size == (130, 90)
+    lines = {file.read_text() for file in (tmp_path / "cut" / "labels").glob("*/*.txt")}
+    assert lines == {f"{number} 0.500000 0.500000 1.000000 1.000000\n" for number in (0, 1)}
+
+
 @pytest.mark.parametrize("kind", ["scene", "noise", "plain"])
 def test_what_is_encoded_is_above_the_ssim(kind: str) -> None:
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (120, 160, 3), dtype=np.uint8))

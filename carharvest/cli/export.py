@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from carharvest.cli.options import Debug, Json, Quiet, Workspace
+from carharvest.cli.options import Copy, CropTo, Debug, Json, Margin, Quiet, Resize, Workspace
 from carharvest.cli.screen import Screen
-from carharvest.errors import BadSettings
+from carharvest.errors import BadSettings, EmptyResult
 
 
 class FormName(StrEnum):
@@ -37,10 +37,10 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to write.", show_default="./NAME-FORM")
     ] = None,
-    resize: Annotated[int | None, typer.Option(min=16, help="The longest side at most.", show_default="no")] = None,
-    crop: Annotated[bool, typer.Option("--crop-boxes", help="Cut to the largest box, where there is one.")] = False,
-    margin: Annotated[float, typer.Option(min=0, max=2, help="Around the box, in shares of its size.")] = 0.1,
-    copy: Annotated[bool, typer.Option("--copy", help="Copy files instead of linking to the stored ones.")] = False,
+    resize: Resize = None,
+    crop: CropTo = None,
+    margin: Margin = None,
+    copy: Copy = False,
     replace: Annotated[bool, typer.Option("--replace", help="Write over an export that is there.")] = False,
     workspace: Workspace = None,
     as_json: Json = False,
@@ -71,9 +71,14 @@ def export(
             hint="name another --output" + (", or write over it with --replace" if is_own(target) else ""),
         )
     with open_catalog(settings.workspace) as catalog:
-        placed = placed_photos(catalog, name)
+        everyone = placed_photos(catalog, name)
+        placed = [p for p in everyone if p.photo.boxes] if crop else everyone
+        if not placed:
+            raise EmptyResult("no photo of it has a box to cut to", hint="carharvest import brings some")
         plan, _ = stored_plan(catalog, name) or (SplitPlan(settings.seed), None)
-        rendering = Rendering(resize, crop, margin, upright=form.value in OF_BOXES, links=not copy)
+        rendering = Rendering(
+            resize, crop is not None, 0.1 if margin is None else margin, upright=form.value in OF_BOXES, links=not copy
+        )
         what = Export(
             name, plan, rendering, placed, BlobStore(settings.workspace / "blobs"),
             partial(origins, catalog), curation_of(catalog),
@@ -91,6 +96,8 @@ def export(
         return
     made = ", ".join(f"{count:,} {how}" for how, count in asdict(found).items() if count)
     screen.say(f"{target}: {len(placed):,} photos" + (f", {made}" if made else "") + f", {boxes:,} boxes")
+    if len(placed) < len(everyone):
+        screen.say(f"left out: {len(everyone) - len(placed):,} photos have no box to cut to")
     if form.value in OF_BOXES and not boxes:
         screen.warn("no photo has a box: carharvest import brings some")
     screen.hint(f"look at {target / 'README.md'}; whom to credit stands in {target / 'ATTRIBUTION.csv'}")

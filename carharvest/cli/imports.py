@@ -1,13 +1,12 @@
 """carharvest import: existing data sets into the catalog, with their classes, boxes and parts."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carharvest.cli.options import Brands, Debug, Json, Limit, Quiet, Views, Workspace
+from carharvest.cli.options import Brands, Debug, Json, Most, Quiet, Views, Workspace
 from carharvest.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -17,100 +16,98 @@ app = typer.Typer(
     help="Bring an existing data set into the catalog, with its classes, boxes and parts.", no_args_is_help=True
 )
 
-Pictures = Annotated[
-    Path | None, typer.Option("--pictures", help="Folder of the pictures.", show_default="that of the file")
-]
 TheirLicense = Annotated[str | None, typer.Option("--license", help="The licence of all its photos, if you know it.")]
 TheirPage = Annotated[str | None, typer.Option("--page", help="Where the data set can be found.")]
 
 
-@app.command("stanford-cars")
-def stanford_cars(
-    path: Annotated[Path, typer.Argument(help="The folder that it was unpacked to.")],
-    license_: TheirLicense = None,
-    page: TheirPage = None,
-    limit: Limit = None,
-    workspace: Workspace = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """Stanford Cars: its MATLAB tables with boxes and classes, and the pictures that are there."""
+def _whole(help_: str, form_at: "Callable[[Path], Form]") -> Callable[..., None]:
+    """The command of a form that says itself where its pictures are."""
+
+    def command(
+        path: Annotated[Path, typer.Argument(help=help_)],
+        license_: TheirLicense = None,
+        page: TheirPage = None,
+        limit: Most = None,
+        workspace: Workspace = None,
+        as_json: Json = False,
+        quiet: Quiet = False,
+        debug: Debug = False,
+    ) -> None:
+        _import(Screen(quiet=quiet, as_json=as_json), workspace, form_at(path), license_, page, limit)
+
+    return command
+
+
+def _beside(help_: str, form_at: "Callable[[Path, Path], Form]") -> Callable[..., None]:
+    """The command of a form whose pictures may lie elsewhere."""
+
+    def command(
+        path: Annotated[Path, typer.Argument(help=help_)],
+        pictures: Annotated[
+            Path | None, typer.Option("--pictures", help="Folder of the pictures.", show_default="that of the file")
+        ] = None,
+        license_: TheirLicense = None,
+        page: TheirPage = None,
+        limit: Most = None,
+        workspace: Workspace = None,
+        as_json: Json = False,
+        quiet: Quiet = False,
+        debug: Debug = False,
+    ) -> None:
+        form = form_at(path, pictures or (path.parent if path.is_file() else path))
+        _import(Screen(quiet=quiet, as_json=as_json), workspace, form, license_, page, limit)
+
+    return command
+
+
+def _stanford(path: Path) -> "Form":
     from carharvest.sources.annotated.stanford import StanfordCars
 
-    _import(Screen(quiet=quiet, as_json=as_json), workspace, StanfordCars(path), license_, page, limit)
+    return StanfordCars(path)
 
 
-@app.command()
-def coco(
-    path: Annotated[Path, typer.Argument(help="An annotation file, or a folder of them.")],
-    pictures: Pictures = None,
-    license_: TheirLicense = None,
-    page: TheirPage = None,
-    limit: Limit = None,
-    workspace: Workspace = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """COCO: JSON with images, categories and boxes. Categories that name a brand become one."""
-    from carharvest.sources.annotated.coco import Coco
-
-    form = Coco(path, pictures or (path.parent if path.is_file() else path))
-    _import(Screen(quiet=quiet, as_json=as_json), workspace, form, license_, page, limit)
-
-
-@app.command()
-def yolo(
-    path: Annotated[Path, typer.Argument(help="The folder with data.yaml, or that file.")],
-    license_: TheirLicense = None,
-    page: TheirPage = None,
-    limit: Limit = None,
-    workspace: Workspace = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """YOLO: data.yaml, images/ and labels/."""
+def _yolo(path: Path) -> "Form":
     from carharvest.sources.annotated.yolo import Yolo
 
-    _import(Screen(quiet=quiet, as_json=as_json), workspace, Yolo(path), license_, page, limit)
+    return Yolo(path)
 
 
-@app.command()
-def voc(
-    path: Annotated[Path, typer.Argument(help="The folder with Annotations/ and JPEGImages/.")],
-    license_: TheirLicense = None,
-    page: TheirPage = None,
-    limit: Limit = None,
-    workspace: Workspace = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """PASCAL VOC: an XML file a picture."""
+def _voc(path: Path) -> "Form":
     from carharvest.sources.annotated.voc import Voc
 
-    _import(Screen(quiet=quiet, as_json=as_json), workspace, Voc(path), license_, page, limit)
+    return Voc(path)
 
 
-@app.command("csv")
-def table(
-    path: Annotated[Path, typer.Argument(help="A table: one row a picture or a box.")],
-    pictures: Pictures = None,
-    license_: TheirLicense = None,
-    page: TheirPage = None,
-    limit: Limit = None,
-    workspace: Workspace = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """A table: columns such as file, brand or class, model, year, view, split, x1, y1, x2, y2, license, author."""
+def _coco(path: Path, pictures: Path) -> "Form":
+    from carharvest.sources.annotated.coco import Coco
+
+    return Coco(path, pictures)
+
+
+def _table(path: Path, pictures: Path) -> "Form":
     from carharvest.sources.annotated.table import Table
 
-    form = Table(path, pictures or path.parent)
-    _import(Screen(quiet=quiet, as_json=as_json), workspace, form, license_, page, limit)
+    return Table(path, pictures)
+
+
+_COMMANDS = {
+    "stanford-cars": (
+        "Stanford Cars: its MATLAB tables with boxes and classes, and the pictures that are there.",
+        _whole("The folder that it was unpacked to.", _stanford),
+    ),
+    "coco": (
+        "COCO: JSON with images, categories and boxes. Categories that name a brand become one.",
+        _beside("An annotation file, or a folder of them.", _coco),
+    ),
+    "yolo": ("YOLO: data.yaml, images/ and labels/.", _whole("The folder with data.yaml, or that file.", _yolo)),
+    "voc": ("PASCAL VOC: an XML file a picture.", _whole("The folder with Annotations/ and JPEGImages/.", _voc)),
+    "csv": (
+        "A table: columns such as file, brand or class, model, year, view, split, x1, y1, x2, y2, license, author.",
+        _beside("A table: one row a picture or a box.", _table),
+    ),
+}
+for _name, (_help, _command) in _COMMANDS.items():
+    app.command(_name, help=_help)(_command)
 
 
 @app.command()
@@ -120,14 +117,13 @@ def imagefolder(
     view: Views = None,
     license_: TheirLicense = None,
     page: TheirPage = None,
-    limit: Limit = None,
+    limit: Most = None,
     workspace: Workspace = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """An ImageFolder as they are shared: train, val, test (or other names of these), in them a folder a class."""
-    from carharvest.brands import load_brands
     from carharvest.cli.harvesting import Harvest, run_harvest
     from carharvest.cli.scrape import one_query
     from carharvest.settings import load_settings
@@ -136,14 +132,13 @@ def imagefolder(
 
     settings = load_settings(workspace=workspace)
     id_, url = _license(license_)
-    load_brands(settings.brand_mapping)
     source = ImageFolderSource(path, id_, url, page or "")
     ask = Ask(source, one_query(settings, brand, view), limit)
     run_harvest(Screen(quiet=quiet, as_json=as_json), settings, Harvest("import imagefolder", [ask]))
 
 
 def _import(
-    screen: Screen, workspace: Path | None, form: Form, license_: str | None, page: str | None, limit: int | None
+    screen: Screen, workspace: Path | None, form: "Form", license_: str | None, page: str | None, limit: int | None
 ) -> None:
     from carharvest.cli.harvesting import Harvest, run_harvest
     from carharvest.records import Query

@@ -19,6 +19,12 @@ class ViewChoice(StrEnum):
     rear_right = "rear-right"
 
 
+class Crop(StrEnum):
+    """What pictures are cut to."""
+
+    boxes = "boxes"
+
+
 def _brand_names(incomplete: str) -> list[str]:
     from carharvest.brands import load_brands
 
@@ -71,3 +77,15 @@ IgnoreRobotsTag = Annotated[
 Seed = Annotated[
     int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="For names, splits and training.", show_default="42")
 ]
+Resize = Annotated[
+    int | None, typer.Option(min=16, help="Write pictures anew, with this longest side at most.", show_default="no")
+]
+CropTo = Annotated[
+    Crop | None, typer.Option("--crop", help="Cut each picture to its largest box; those without one are left out.")
+]
+Margin = Annotated[
+    float | None,
+    typer.Option(min=0, max=2, help="Around the box, in shares of its size on each side.", show_default="0.1"),
+]
+Copy = Annotated[bool, typer.Option("--copy", help="Copy files instead of linking to the stored ones.")]
+Most = Annotated[int | None, typer.Option("--limit", min=1, help="Most pictures.", show_default="all")]

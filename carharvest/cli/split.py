@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from carharvest.cli import audit, export, splitdiff
-from carharvest.cli.options import Debug, Json, Quiet, Seed, Workspace
+from carharvest.cli.options import Copy, CropTo, Debug, Json, Margin, Quiet, Resize, Seed, Workspace
 from carharvest.cli.screen import Screen
 from carharvest.errors import BadSettings
 
@@ -47,29 +47,10 @@ class GroupBy(StrEnum):
     photographer = "photographer"
 
 
-class Crop(StrEnum):
-    """What pictures are cut to."""
-
-    boxes = "boxes"
-
-
 app = typer.Typer(
     invoke_without_command=True,
     help="Divide the kept photos into train, val and test; check, mend, compare and export splits.",
 )
-
-Resize = Annotated[
-    int | None, typer.Option(min=16, help="Write pictures anew, with this longest side at most.", show_default="no")
-]
-CropTo = Annotated[
-    Crop | None, typer.Option("--crop", help="Cut each picture to its largest box; those without one are left out.")
-]
-Margin = Annotated[
-    float | None,
-    typer.Option(min=0, max=2, help="Around the box, in shares of its size on each side.", show_default="0.1"),
-]
-Copy = Annotated[bool, typer.Option("--copy", help="Copy files instead of linking to the stored ones.")]
-
 
 audit.add_to(app)
 splitdiff.add_to(app)
