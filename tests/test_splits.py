@@ -10,7 +10,10 @@ import pytest
 from conftest import carharvest_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
+from carharvest.catalog.schema import PhotoRow, VerdictRow
+from carharvest.catalog.store import open_catalog
 from carharvest.errors import BadSettings, DamagedWorkspace
 from carharvest.records import KeptPhoto, Part, Placed
 from carharvest.splits.assign import assign
@@ -142,6 +145,21 @@ def test_a_folder_that_the_catalog_does_not_know_is_not_written_over(filled: Pat
     run = carharvest_in(filled)
     assert run("split", "--name", "stray").returncode == 18
     assert run("split", "--name", "stray", "--replace").returncode == 0
+
+
+def test_a_photo_kept_by_hand_that_carries_two_brands_waits_for_a_word(filled: Path) -> None:
+    run = carharvest_in(filled)
+    with open_catalog(filled / "datasets") as catalog, catalog.reading() as session:
+        conflict = select(PhotoRow.sha256).join(VerdictRow, VerdictRow.photo_id == PhotoRow.id)
+        sha256 = session.scalars(conflict.where(VerdictRow.reason == "brand-conflict").limit(1)).one()
+    assert run("keep", sha256).returncode == 0
+    told = json.loads(run("split", "--name", "kept", "--json").stdout)
+    assert told["left_out"]["brands"] == 1
+    assert run("label", sha256, "--brand", "bmw").returncode == 0
+    told = json.loads(run("split", "--name", "named", "--json").stdout)
+    assert "brands" not in told["left_out"]
+    photos = (filled / "datasets" / "splits" / "named" / "photos.jsonl").read_text()
+    assert sha256 in photos
 
 
 def test_every_photo_of_a_split_is_credited(filled: Path) -> None:

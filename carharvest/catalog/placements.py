@@ -46,6 +46,8 @@ def kept_photos(catalog: Catalog) -> list[KeptPhoto]:
     with catalog.reading() as session:
         # Sorted here: in SQL it would lead the database through the photos in random order.
         rows = sorted(session.connection().execute(query), key=itemgetter(1))
+        undecided = _with_several_brands(session)
+        rows = [row for row in rows if row[0] not in undecided] if undecided else rows
         ids = select(name.photo_id).where(name.kind == "file_name")
         return list(_photos(session, rows, ids))
 
@@ -79,6 +81,23 @@ def placed_photos(catalog: Catalog, split: str) -> list[Placed]:
             for photo, (*_, part, class_name) in zip(_photos(session, rows, ids), rows, strict=True)
         ]
     return sorted(found, key=lambda p: PARTS.index(p.part))
+
+
+def undecided_photos(catalog: Catalog) -> int:
+    """Photos that a person keeps although their sightings name several brands, without saying which one it is."""
+    with catalog.reading() as session:
+        return len(_with_several_brands(session))
+
+
+def _with_several_brands(session: Session) -> set[int]:
+    kept = select(VerdictRow.photo_id).where(VerdictRow.stage == PERSON, VerdictRow.keep)
+    several = (
+        select(LabelRow.photo_id)
+        .where(LabelRow.kind == "brand", LabelRow.photo_id.in_(kept), counted_label(LabelRow))
+        .group_by(LabelRow.photo_id)
+        .having(func.count(LabelRow.value.distinct()) > 1)
+    )
+    return set(session.scalars(several))
 
 
 _COLUMNS = (

@@ -192,6 +192,7 @@ _WHY = {
     "copy": "are copies of photos that are in it",
     "ties-parts": "would tie photos of two parts together",
     "own-part": "stand in another part of their own data set than the rest of their group",
+    "brands": "are kept by hand and carry several brands: carharvest label PHOTO --brand says which",
     "where": "do not fulfil --where",
     "no-box": "have no box to cut to",
 }

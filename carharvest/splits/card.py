@@ -21,6 +21,7 @@ _REASONS = {
     "copy": "they are copies of photos that are in it",
     "ties-parts": "they would tie photos of two parts together",
     "own-part": "their group stands in another part of the data set they come from",
+    "brands": "several brands are named for them",
     "where": "they do not fulfil the condition",
     "no-box": "they have no box to cut to",
 }

@@ -17,6 +17,7 @@ from carharvest.catalog.placements import (
     saved_split,
     split_digest,
     split_plan,
+    undecided_photos,
 )
 from carharvest.catalog.store import Catalog
 from carharvest.catalog.story import status
@@ -93,6 +94,7 @@ def make_splits(
     """
     kept = kept_photos(place.catalog)
     chosen, excluded = _chosen(kept, plan, rendering, place.mapping)
+    excluded["brands"] = undecided_photos(place.catalog)
     names = [f"{name}-{number}" for number in range(1, plan.folds + 1)] if plan.folds else [name]
     plans = [replace(plan, fold=number) for number in range(1, plan.folds + 1)] if plan.folds else [plan]
     standing = [n for n in names if split_plan(place.catalog, n) is not None]
