@@ -42,6 +42,8 @@ SHARED = ROOT.parent / "shared"
 
 Answer = tuple[int, dict[str, str], bytes]
 QUICK = Pace(backoff_s=0.01)
+# For tests of other stages than those that load the network.
+WITHOUT_NETWORK = ("--skip", "content", "--skip", "audit", "--skip", "diversity")
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Loopback, Run, carharvest_in, jpeg
+from conftest import ROOT, WITHOUT_NETWORK, Loopback, Run, carharvest_in, jpeg
 
 from carharvest.catalog.runs import locked
 from carharvest.sample.server import SampleGallery
@@ -88,7 +88,7 @@ def test_the_four_commands_in_an_empty_folder(with_key: Run, tmp_path: Path) -> 
 
 def test_with_one_brand_train_says_what_is_missing(with_key: Run) -> None:
     assert with_key("scrape", "pexels", "--brand", "BMW", "--limit", "20").returncode == 0
-    assert with_key("normalize", "--skip", "audit").returncode == 0
+    assert with_key("normalize", *WITHOUT_NETWORK).returncode == 0
     split = with_key("split")
     assert split.returncode == 0
     assert "another" in split.stderr
@@ -98,7 +98,7 @@ def test_with_one_brand_train_says_what_is_missing(with_key: Run) -> None:
 def test_views_go_into_the_query_and_are_kept(with_key: Run, tmp_path: Path) -> None:
     done = with_key("scrape", "pexels", "-b", "bmw", "--view", "front", "--view", "rear-left", "--limit", "4", "--json")
     assert json.loads(done.stdout)["candidates"] > 0
-    assert with_key("normalize", "--quiet", "--skip", "audit").returncode == 0
+    assert with_key("normalize", "--quiet", *WITHOUT_NETWORK).returncode == 0
     blob = next((tmp_path / "datasets" / "blobs").rglob("*.jpg"))
     told = json.loads(with_key("why", blob.stem[:12], "--json").stdout)
     assert told[0]["sightings"][0]["query"] in {"BMW car front", "BMW car back left"}

@@ -83,7 +83,7 @@ def test_the_same_seed_gives_the_same_metrics_with_and_without_the_cache(folder:
     assert other["seed"] == 4
 
 
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("blow", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_an_interrupted_run_ends_like_an_unbroken_one(folder: Path, tmp_path: Path, blow: signal.Signals) -> None:
     script = (
         "import sys; from pathlib import Path\n"

@@ -170,7 +170,7 @@ def run_split(
             made = make_splits(
                 place, name, plan, rendering, mode, run_id=run.id, progress=lambda done, total: move(done, total=total)
             )
-            run.counts.update({"photos": sum(sum(c.values()) for c in made[0].counts.values())})
+            run.counts.update({"photos": made[0].photos})
         fresh = read_status(catalog).new_since_normalize
     if screen.as_json:
         told = [asdict(m) | {"path": str(m.path)} for m in made]

@@ -67,6 +67,10 @@ class SplitMade:
     torn: int  # groups that stand in two parts of it, which nobody knew of when it was made
     pictures: PictureCounts | None = None
 
+    @property
+    def photos(self) -> int:
+        return sum(sum(of_class.values()) for of_class in self.counts.values())
+
 
 def stored_plan(catalog: Catalog, name: str) -> tuple[SplitPlan, Rendering] | None:
     """How a split was made; of folds, by the name of all. None where there is no such split."""
@@ -105,21 +109,26 @@ def make_splits(
     assignments = assign_folds(chosen, plan, previous) if plan.folds else [assign(chosen, plan, *previous)]
     if not any(assignment.placed for assignment in assignments):
         raise _nothing_to_split(kept, chosen, plan)
-    ids = {photo.id for photo in chosen}
-    made = []
+    order = _Order(place, rendering, mode, frozenset(photo.id for photo in chosen), excluded, run_id)
     total = sum(len(assignment.placed) for assignment in assignments)
-    written = 0
+    made: list[SplitMade] = []
     for position, assignment in enumerate(assignments):
         before = previous[position] if previous else []
-        base = written
-        made.append(
-            _made(
-                place, names[position], plans[position], rendering, mode, assignment, before, ids, excluded, run_id,
-                partial(_moved, progress, base, total),
-            )
-        )  # fmt: skip
-        written += len(assignment.placed)
+        shown = partial(_moved, progress, sum(m.photos for m in made), total)
+        made.append(_made(order, names[position], plans[position], assignment, before, shown))
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What holds for all folds of a split that is being made."""
+
+    place: Workplace
+    rendering: Rendering
+    mode: Mode
+    chosen: frozenset[int]  # photos that fulfil what is asked
+    excluded: Mapping[str, int]  # reason -> photos that do not
+    run_id: int
 
 
 def _nothing_to_split(kept: Sequence[KeptPhoto], chosen: Sequence[KeptPhoto], plan: SplitPlan) -> EmptyResult:
@@ -157,21 +166,16 @@ def _refuse_another_plan(catalog: Catalog, name: str, plan: SplitPlan, rendering
 
 
 def _made(
-    place: Workplace,
+    order: _Order,
     name: str,
     plan: SplitPlan,
-    rendering: Rendering,
-    mode: Mode,
     assignment: Assignment,
     previous: Sequence[Placed],
-    chosen: set[int],
-    excluded: Mapping[str, int],
-    run_id: int,
     progress: Callable[[int], None],
 ) -> SplitMade:
-    placed = assignment.placed
+    place, rendering, placed = order.place, order.rendering, assignment.placed
     left_out = {why: len(photos) for why, photos in assignment.left_out.items()}
-    left_out |= {why: count for why, count in excluded.items() if count}
+    left_out |= {why: count for why, count in order.excluded.items() if count}
     old = {p.photo.id for p in previous}
     made = SplitMade(
         name=name,
@@ -180,7 +184,7 @@ def _made(
         counts=counts(placed),
         left_out=left_out,
         added=len(placed) - len(old),
-        no_longer_kept=len(old - chosen),
+        no_longer_kept=len(old - order.chosen),
         torn=assignment.torn,
     )
     wanted = digest(placed, plan, rendering)
@@ -188,7 +192,7 @@ def _made(
     if stored == wanted and _folder_digest(made.path) == wanted:
         return replace(made, changed=False)
     there = {stored, _folder_digest(made.path)} - {"", wanted}
-    if mode == "new" and (made.added if previous else there):
+    if order.mode == "new" and (made.added if previous else there):
         raise SplitExists(
             f"the split {name!r} is there already, and the photos have changed since",
             hint=f"splits are frozen: add the {made.added:,} new ones with --extend, which moves none, "
@@ -208,7 +212,7 @@ def _made(
     found = write_imagefolder(
         made.path, placed, description, rendering, place.blobs, partial(origins, place.catalog),
         more=more,
-        placing=lambda: saved_split(place.catalog, name, kept_plan, wanted, placed, run_id),
+        placing=lambda: saved_split(place.catalog, name, kept_plan, wanted, placed, order.run_id),
         progress=progress,
     )  # fmt: skip
     return replace(made, pictures=found)
