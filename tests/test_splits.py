@@ -155,11 +155,13 @@ def test_a_photo_kept_by_hand_that_carries_two_brands_waits_for_a_word(filled: P
     assert run("keep", sha256).returncode == 0
     told = json.loads(run("split", "--name", "kept", "--json").stdout)
     assert told["left_out"]["brands"] == 1
+    before = sum(sum(parts.values()) for parts in told["counts"].values())
     assert run("label", sha256, "--brand", "bmw").returncode == 0
     told = json.loads(run("split", "--name", "named", "--json").stdout)
     assert "brands" not in told["left_out"]
     photos = (filled / "datasets" / "splits" / "named" / "photos.jsonl").read_text()
     assert sha256 in photos
+    assert photos.count("\n") == before + 1, "the name of one photo says nothing of the others"
 
 
 def test_every_photo_of_a_split_is_credited(filled: Path) -> None:

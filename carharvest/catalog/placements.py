@@ -183,7 +183,8 @@ def is_dropped(photo_id: Any) -> ColumnElement[bool]:
     """
     verdict, word, named = aliased(VerdictRow), aliased(VerdictRow), aliased(LabelRow)
     is_kept = exists().where(word.photo_id == photo_id, word.stage == PERSON, word.keep)
-    is_named = exists().where(named.photo_id == photo_id, named.stage == PERSON, named.kind == "brand")
+    # Tied to the verdict: to the photo itself, two selects away, SQLAlchemy would not tie it, and any name would do.
+    is_named = exists().where(named.photo_id == verdict.photo_id, named.stage == PERSON, named.kind == "brand")
     counts = ~verdict.keep & ~(verdict.reason.in_(ABOUT_BRAND) & is_named)
     return exists().where(verdict.photo_id == photo_id, counts) & ~is_kept
 

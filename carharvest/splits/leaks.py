@@ -74,7 +74,8 @@ def removals(files: Sequence[FiledPicture], unreadable: Sequence[tuple[str, str]
 
     What test has, train loses: of a group, the part farthest from training stays. Only where a class would be left
     without any picture to train on, its groups are divided between the parts as the folder divides its pictures. Of
-    copies the largest stays. A picture in two classes goes altogether: nobody can tell which one is right.
+    copies the largest stays, one in a part before one in none. A picture in two classes goes altogether: nobody can
+    tell which one is right.
     """
     found: dict[str, Removal] = {url: Removal(url, "unreadable", reason) for url, reason in unreadable}
     for group in _by(files, _original):
@@ -93,7 +94,7 @@ def removals(files: Sequence[FiledPicture], unreadable: Sequence[tuple[str, str]
                 found[file.url] = Removal(file.url, "leak", stays.url)
     left = [file for file in left if file.url not in found]
     for group in _by(left, _original):
-        best = max(group, key=lambda f: (f.area_px, f.copy_of is None))
+        best = max(group, key=lambda f: (f.part is not None, f.area_px, f.copy_of is None))
         for file in group:
             if file is not best:
                 found[file.url] = Removal(file.url, "same-file" if file.sha256 == best.sha256 else "copy", best.url)
@@ -118,7 +119,12 @@ def _divided(groups: Mapping[str, Sequence[FiledPicture]], part_of: Mapping[str,
         for key in set(keys) - set(torn):
             taken.add(part_of[key], len(groups[key]))
         slots = slots_of_class(torn, lambda key: 1, taken, shares, 1)
-        found |= {key: part for key in torn for part in PARTS if part == slots[key] and _has(groups[key], part)}
+        shared_out: dict[str, Part] = {
+            key: part for key in torn for part in PARTS if part == slots[key] and _has(groups[key], part)
+        }
+        if "train" not in shared_out.values():
+            shared_out[next(key for key in torn if _has(groups[key], "train"))] = "train"
+        found |= shared_out
     return found
 
 
