@@ -55,15 +55,17 @@ def kept_photos(catalog: Catalog) -> list[KeptPhoto]:
 def placed_photos(catalog: Catalog, split: str) -> list[Placed]:
     """The photos of a split, whatever is said of them now, in order of part, class and file name.
 
+    Their groups are those that are known now, of what looks alike only.
     Raises NotFound.
     """
     split_id = select(SplitRow.id).where(SplitRow.name == split).scalar_subquery()
     brand = select(func.min(LabelRow.value)).where(LabelRow.photo_id == PhotoRow.id, LabelRow.kind == "brand")
     is_copy = case((MemberRow.relation == "copy", MemberRow.of_photo_id))
     named = func.coalesce(brand.where(counted_label(LabelRow)).scalar_subquery(), PlacementRow.class_name)
-    group = func.coalesce(GroupRow.key, PlacementRow.group_key)
     query = (
-        select(*_COLUMNS, named, PlacementRow.file_name, group, is_copy, PlacementRow.part, PlacementRow.class_name)
+        select(
+            *_COLUMNS, named, PlacementRow.file_name, GroupRow.key, is_copy, PlacementRow.part, PlacementRow.class_name
+        )
         .select_from(PlacementRow)
         .join(PhotoRow, PhotoRow.id == PlacementRow.photo_id)
         .outerjoin(MemberRow, MemberRow.photo_id == PhotoRow.id)

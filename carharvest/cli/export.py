@@ -52,13 +52,13 @@ def export(
     Each has a data set card (README.md), the credits of its photos (ATTRIBUTION.csv) and photos.jsonl beside it.
     """
     from carharvest.blobs import BlobStore
-    from carharvest.catalog.placements import origins, placed_photos
+    from carharvest.catalog.placements import origins
     from carharvest.catalog.runs import recorded_run
     from carharvest.catalog.store import open_catalog
     from carharvest.settings import load_settings
     from carharvest.splits.export import Export, is_own, write_export
     from carharvest.splits.forms import FORMS, OF_BOXES
-    from carharvest.splits.make import curation_of, stored_plan
+    from carharvest.splits.make import curation_of, placed_in, stored_plan
     from carharvest.splits.plan import SplitPlan
     from carharvest.splits.render import Rendering
 
@@ -71,11 +71,11 @@ def export(
             hint="name another --output" + (", or write over it with --replace" if is_own(target) else ""),
         )
     with open_catalog(settings.workspace) as catalog:
-        everyone = placed_photos(catalog, name)
+        plan, _ = stored_plan(catalog, name) or (SplitPlan(settings.seed), None)
+        everyone = placed_in(catalog, name, plan)
         placed = [p for p in everyone if p.photo.boxes] if crop else everyone
         if not placed:
             raise EmptyResult("no photo of it has a box to cut to", hint="carharvest import brings some")
-        plan, _ = stored_plan(catalog, name) or (SplitPlan(settings.seed), None)
         rendering = Rendering(
             resize, crop is not None, 0.1 if margin is None else margin, upright=form.value in OF_BOXES, links=not copy
         )

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -27,6 +28,7 @@ from carharvest.splits.assign import Assignment, assign, assign_folds
 from carharvest.splits.card import Curation, card
 from carharvest.splits.croissant import croissant
 from carharvest.splits.describe import counts, describe, digest, write_json
+from carharvest.splits.groups import grouped
 from carharvest.splits.imagefolder import write_imagefolder
 from carharvest.splits.pictures import PictureCounts
 from carharvest.splits.plan import SplitPlan
@@ -79,6 +81,13 @@ def stored_plan(catalog: Catalog, name: str) -> tuple[SplitPlan, Rendering] | No
         return None
     plan = replace(SplitPlan.read(kept), fold=0)
     return plan, Rendering(**kept["pictures"]) if "pictures" in kept else Rendering()
+
+
+def placed_in(catalog: Catalog, name: str, plan: SplitPlan) -> list[Placed]:
+    """The photos of a split with the groups that its plan makes of them. Raises NotFound."""
+    placed = placed_photos(catalog, name)
+    photos = grouped([p.photo for p in placed], plan.group_by, timedelta(minutes=plan.within_minutes))
+    return [replace(p, photo=photo) for p, photo in zip(placed, photos, strict=True)]
 
 
 def make_splits(
