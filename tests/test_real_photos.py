@@ -42,6 +42,7 @@ def test_leaky_becomes_a_split_without_leaks(tmp_path: Path, shared: Path) -> No
         assert min(counts.values()) >= 1
 
 
+@pytest.mark.slow
 def test_mirrored_views_stay_in_one_group(tmp_path: Path, shared: Path) -> None:
     """Left and right views of that set are mirror images of each other."""
     run = carharvest_in(tmp_path)

@@ -144,6 +144,7 @@ def test_two_splits_are_compared_photo_by_photo(filled: Path) -> None:
     assert run("split", "diff", "default", "nothing").returncode == 17
 
 
+@pytest.mark.slow
 def test_the_twenty_pictures_in_both_parts_of_a_real_split(tmp_path: Path, shared: Path) -> None:
     run = carharvest_in(tmp_path)
     told = json.loads(run("split", "check", str(shared / "photos" / "leaky"), "--json").stdout)
