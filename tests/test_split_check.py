@@ -123,6 +123,18 @@ def test_a_clean_one_is_written_under_the_same_names(leaky: Path, tmp_path: Path
     assert run("split", "check", "nowhere").returncode == 17
 
 
+def test_a_picture_that_is_a_link_is_a_picture_in_the_clean_one(tmp_path: Path) -> None:
+    for part, number in (("train", 1), ("test", 2)):
+        (tmp_path / "cars" / part / "bmw").mkdir(parents=True)
+        (tmp_path / f"{number}.jpg").write_bytes(coded(scene(number)))
+        (tmp_path / "cars" / part / "bmw" / f"{number}.jpg").symlink_to(f"../../../{number}.jpg")
+    done = carharvest_in(tmp_path)("split", "fix", "cars", "--output", "some/where/else")
+    assert done.returncode == 0, done.stderr
+    found = sorted((tmp_path / "some" / "where" / "else").rglob("*.jpg"))
+    assert [p.name for p in found] == ["2.jpg", "1.jpg"]
+    assert not any(p.is_symlink() for p in found)
+
+
 def test_our_own_split_is_clean_by_its_files(filled: Path) -> None:
     done = carharvest_in(filled)("split", "check", "default")
     assert done.returncode == 0, done.stdout

@@ -45,6 +45,7 @@ def write_mended(
 
 
 def _bring(source: Path, target: Path, links: bool) -> None:
+    source = source.resolve()  # a link to a link would lead elsewhere from another folder
     if links:
         try:
             os.link(source, target)
