@@ -143,6 +143,18 @@ class LeakySplit(CarharvestError):
     exit_code = 25
 
 
+class Collapsed(CarharvestError):
+    """A model that learned nothing: every photo gets the same class."""
+
+    exit_code = 26
+
+
+class ChecksFailed(CarharvestError):
+    """A check before training found something wrong."""
+
+    exit_code = 27
+
+
 class Interrupted(CarharvestError):
     """A person, or the system, stopped the run."""
 

@@ -213,6 +213,27 @@ def filled(_filled: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def stripes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ImageFolder of two classes that are easy to tell apart: stripes across and stripes down, never the same."""
+    root = tmp_path_factory.mktemp("stripes")
+    for part, count in (("train", 16), ("val", 6), ("test", 6)):
+        for kind, name in enumerate(("ACROSS", "DOWN")):
+            (root / part / name).mkdir(parents=True)
+            for n in range(count):
+                _striped(kind, 1000 * kind + 100 * len(part) + n).save(root / part / name / f"{n}.png")
+    (root / "labels.txt").write_text("ACROSS\nDOWN\n")
+    return root
+
+
+def _striped(kind: int, seed: int) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    wave = np.sin(np.arange(96) * (0.3 + 0.2 * rng.random()) + rng.random() * 6)
+    lines = np.tile(wave if kind else wave[:, None], (96, 1) if kind else (1, 96))
+    noisy = 128 + 90 * lines + rng.normal(0, 25, (96, 96))
+    return Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).convert("RGB")
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real photos beside the checkout."""
     if not (SHARED / "photos").is_dir():

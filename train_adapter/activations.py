@@ -1,65 +1,76 @@
 """Runs the frozen part of a body once over every photo and keeps the result on disk."""
 
-import hashlib
-import os
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from train_adapter.body import CarClassifier
-from train_adapter.folder import Part, normalised, pixels
+from train_adapter.augment import middle
+from train_adapter.network import Network
+from train_adapter.pictures import Pictures, draft_of, part_key
+from train_adapter.progress import Progress
+from train_adapter.recipe import Recipe
 
 _BATCH = 8  # fastest on two cores: what a layer gives still fits into the cache
-Progress = Callable[[str, int, int], None]  # what is going on, done, of how many
+_TAIL_BATCH = 64
 
 
 def activations(
-    model: CarClassifier, part: Part, px: int, body_id: str, cache: Path, *, mirrored: bool, progress: Progress
+    network: Network, pictures: Pictures, recipe: Recipe, cache: Path, *, mirrored: bool, progress: Progress
 ) -> np.ndarray:
     """float16 (n, channels, h, w) of the trunk for a part, memory-mapped; of the mirror images if `mirrored`.
 
-    Kept in `cache` under a key of the files, the size and the body; written beside and renamed, so that a broken run
-    leaves nothing half done.
+    Kept in `cache` under a key of the files, the picture's form, and body and weights. Written beside and renamed.
     """
-    target = cache / f"{_key(part, px, body_id, mirrored)}.npy"
+    network.must_be_cut()
+    seen = f"{recipe.image.model_dump_json()} {recipe.body} {_weights_id(recipe.weights)} {mirrored}"
+    target = cache / f"activations-{part_key(pictures.part, seen)}.npy"
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=cache, prefix=".writing-", suffix=".npy")
-        os.close(descriptor)
-        try:
-            _compute(model, part, px, Path(draft), mirrored=mirrored, progress=progress)
-            Path(draft).replace(target)
-        finally:
-            Path(draft).unlink(missing_ok=True)
+        with draft_of(target) as draft:
+            _compute(network, pictures, recipe, draft, mirrored=mirrored, progress=progress)
     kept: np.ndarray = np.load(target, mmap_mode="r", allow_pickle=False)
     return kept
 
 
 @torch.no_grad()
-def _compute(model: CarClassifier, part: Part, px: int, file: Path, *, mirrored: bool, progress: Progress) -> None:
-    model.eval()
+def features(network: Network, array: np.ndarray) -> np.ndarray:
+    """(n, features) of the tail for (n, channels, h, w) activations."""
+    network.eval()
+    device = network.mean.device
+    found = [
+        network.tail(torch.from_numpy(array[start : start + _TAIL_BATCH].astype(np.float32)).to(device)).cpu().numpy()
+        for start in range(0, len(array), _TAIL_BATCH)
+    ]
+    return np.concatenate(found)
+
+
+@torch.no_grad()
+def _compute(
+    network: Network, pictures: Pictures, recipe: Recipe, file: Path, *, mirrored: bool, progress: Progress
+) -> None:
+    network.eval()
+    device = network.mean.device
     kept: np.memmap | None = None
-    what = f"reading {part.name} photos" + (", mirrored" if mirrored else "")
-    for start in range(0, len(part), _BATCH):
-        batch = torch.stack([pixels(f, px) for f in part.files[start : start + _BATCH]])
+    what = f"reading {pictures.part.name} photos" + (", mirrored" if mirrored else "")
+    for start in range(0, len(pictures), _BATCH):
+        end = min(start + _BATCH, len(pictures))
+        batch = torch.stack([middle(pictures[n], recipe.image, None)[0] for n in range(start, end)])
         if mirrored:
             batch = batch.flip(3)
-        batch = normalised(batch, model.mean, model.std).contiguous(memory_format=torch.channels_last)
-        result = model.trunk(batch).to(torch.float16).contiguous().numpy()
+        result = network.trunk(batch.to(device).float() / 255).to(torch.float16).contiguous().cpu().numpy()
         if kept is None:
-            kept = np.lib.format.open_memmap(file, "w+", np.float16, (len(part), *result.shape[1:]))
-        kept[start : start + len(result)] = result
-        progress(what, min(start + _BATCH, len(part)), len(part))
+            kept = np.lib.format.open_memmap(file, "w+", np.float16, (len(pictures), *result.shape[1:]))
+        kept[start:end] = result
+        progress(what, end, len(pictures))
     if kept is not None:
         kept.flush()
 
 
-def _key(part: Part, px: int, body_id: str, mirrored: bool) -> str:
-    digest = hashlib.sha256(f"1 {px} {body_id} {mirrored}".encode())
-    for file in part.files:
-        stat = file.stat()
-        digest.update(f"{file.parent.name}/{file.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return f"activations-{digest.hexdigest()[:32]}"
+def _weights_id(weights: str) -> str:
+    """A file of weights may change under its name."""
+    file = Path(weights)
+    if not file.is_file():
+        return weights
+    stat = file.stat()
+    return f"{file.absolute()} {stat.st_size} {stat.st_mtime_ns}"

