@@ -77,7 +77,8 @@ def of_files(asked: Asked, files: Sequence[Path], progress: Progress) -> torch.T
 
 def _said(network: Network, pictures: torch.Tensor) -> torch.Tensor:
     """(n, classes) log probabilities on the CPU; a network whose numbers have run away says nothing: all are alike."""
-    return network(pictures).float().cpu().nan_to_num(0.0, 0.0, 0.0).log_softmax(dim=1)
+    logits: torch.Tensor = network(pictures).float().cpu()
+    return logits.nan_to_num(0.0, 0.0, 0.0).log_softmax(dim=1)
 
 
 def _all(

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from train_adapter.augment import Changes, middle
 from train_adapter.bodies import normalisation
 from train_adapter.errors import Leak, TrainingError
+from train_adapter.fit import quiet
 from train_adapter.folder import Folder, Part, mirrored_classes
 from train_adapter.leaks import Check, same_files, same_pictures
 from train_adapter.loading import EpochSampler, PictureData, loader
@@ -52,6 +53,7 @@ def thorough_checks(
     network: Network, recipe: Recipe, folder: Folder, pictures: Mapping[str, Pictures], seed: int
 ) -> list[Check]:
     """What takes a minute: near copies between the parts, a batch that must be learned by heart, regularisation."""
+    quiet()
     learned, by_heart = _by_heart(network, recipe, pictures["train"], seed)
     return [
         same_pictures(folder, pictures),
@@ -77,7 +79,7 @@ def _normalised_as_pretrained(network: Network, recipe: Recipe) -> Check:
 def _initial_loss(network: Network, recipe: Recipe, pictures: Mapping[str, Pictures]) -> Check:
     network.eval()
     batch, targets = _batch(pictures["train"], _spread(pictures["train"].part, _FEW), recipe)
-    logits = torch.cat([network(few.to(network.mean.device)).float().cpu() for few in batch.split(_AT_ONCE)])
+    logits = torch.cat([network(few.to(network.mean.device)).float().cpu() for few in torch.split(batch, _AT_ONCE)])
     loss = float(F.cross_entropy(logits, targets))
     chance = math.log(network.classes)
     ok = abs(loss - chance) <= _NEAR_CHANCE * chance

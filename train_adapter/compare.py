@@ -51,6 +51,8 @@ def _result(run: Path) -> dict[str, Any]:
 
 
 def _right(run: Path) -> dict[str, int]:
-    """Whether each test photo was right, by its name: the same photo has the same name in each split of a workspace."""
+    """Whether each test photo was right, by class and name: a photo has the same ones in each split of a workspace."""
     with (run / "predictions.csv").open(newline="", encoding="utf-8") as file:
-        return {Path(row["file"]).name: int(row["true"] == row["predicted"]) for row in csv.DictReader(file)}
+        return {
+            "/".join(Path(row["file"]).parts[1:]): int(row["true"] == row["predicted"]) for row in csv.DictReader(file)
+        }

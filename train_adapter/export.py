@@ -71,7 +71,7 @@ def export(trained: Trained, forms: list[str], *, cache: Path, progress: Progres
             Exported(
                 form,
                 file.name,
-                round(size / 1e6, 2),
+                round(size / 1e6, 3),
                 float((ours.argmax(1) == theirs.argmax(1)).mean()),
                 float(np.abs(ours - theirs).max()),
                 float((theirs.argmax(1) == np.array(val.part.targets)).mean()),

@@ -9,6 +9,7 @@ from train_adapter.bodies import create_body, normalisation
 from train_adapter.errors import TrainingError
 from train_adapter.recipe import Head, Recipe
 
+_HEAD_STD = 0.01  # small: at first every class is as likely, so the loss begins at ln(classes)
 _BOX_GRID = 7  # places a side that the box head sees: the maps of a 224 px picture at the usual stride of 32
 
 
@@ -33,7 +34,10 @@ class Network(nn.Module):
         if head.hidden:
             layers += [nn.Linear(width, head.hidden), nn.ReLU(), nn.Dropout(head.hidden_dropout)]
             width = head.hidden
-        self.head = nn.Sequential(*layers, nn.Linear(width, classes))
+        last = nn.Linear(width, classes)
+        nn.init.normal_(last.weight, std=_HEAD_STD)
+        nn.init.zeros_(last.bias)
+        self.head = nn.Sequential(*layers, last)
         self.box_head = _box_head(body.num_features) if boxes else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on CPUs
 
