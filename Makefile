@@ -10,7 +10,7 @@ COUNTERPARTS = .venv-counterparts/.installed
 INSTALLED = $(VENV)/.installed-train
 INSTALLED_DEV = $(VENV)/.installed-dev
 
-.PHONY: demo test test-slow test-all fuzz lint format bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value bench-splits bench wheel
+.PHONY: demo test test-slow test-all fuzz lint format bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value bench-splits bench-training bench wheel
 
 demo: $(INSTALLED)
 	$(BIN)/carharvest demo
@@ -36,7 +36,7 @@ format: $(INSTALLED_DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value bench-splits
+bench: bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value bench-splits bench-training
 
 bench-harvest: $(INSTALLED_DEV)
 	$(BIN)/python -m benchmarks.harvest
@@ -64,6 +64,9 @@ bench-value: $(INSTALLED_DEV)
 
 bench-splits: $(INSTALLED_DEV) $(COUNTERPARTS)
 	$(BIN)/python -m benchmarks.splits
+
+bench-training: $(INSTALLED_DEV)
+	$(BIN)/python -m benchmarks.training
 
 # What carharvest is measured against (imagededup, cleanvision, faiss), in an environment of its own.
 $(COUNTERPARTS): benchmarks/counterparts/requirements.txt constraints.txt

@@ -161,6 +161,7 @@ def _run_stage(network: Network, stage: Stage, job: Job, train: Data, val: Data,
     if stage.ema:
         callbacks.append(EMAWeightAveraging(decay=stage.ema))
     module = StageModule(network, recipe, stage, training_loss(recipe, job.folder))
+    loggers = _loggers(stage, job)
     trainer = L.Trainer(
         accelerator=job.device.accelerator,
         devices=1,
@@ -169,7 +170,7 @@ def _run_stage(network: Network, stage: Stage, job: Job, train: Data, val: Data,
         accumulate_grad_batches=recipe.batch // micro,
         gradient_clip_val=stage.optimizer.clip or None,
         deterministic=True if job.device.accelerator == "cpu" else "warn",
-        logger=_loggers(stage, job),
+        logger=loggers,
         callbacks=callbacks,
         log_every_n_steps=1,
         enable_progress_bar=False,
@@ -177,7 +178,7 @@ def _run_stage(network: Network, stage: Stage, job: Job, train: Data, val: Data,
         num_sanity_val_steps=0,
         default_root_dir=job.run,
     )
-    odds = sampler_odds(recipe.imbalance, job.folder.parts["train"].targets) if isinstance(train, PictureData) else None
+    odds = sampler_odds(recipe.imbalance, job.folder.parts["train"].targets)
     order = EpochSampler(len(train), job.seed, shuffle=True, odds=odds)
     workers = job.workers if stage.sees == "pictures" else 0
     resumed = checkpoints / "last.ckpt"
@@ -196,6 +197,8 @@ def _run_stage(network: Network, stage: Stage, job: Job, train: Data, val: Data,
             raise KeyboardInterrupt from None
         raise
     finally:
+        if job.wandb:
+            loggers[-1].experiment.finish()  # or the next stage would be told of as part of this one
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)
     job.speed[stage.name] = watch.told()
@@ -229,7 +232,10 @@ def _data(network: Network, stage: Stage, job: Job) -> tuple[Data, Data]:
     if stage.trains == "head":
         arrays = [features(network, array) for array in arrays]
         held_out = features(network, held_out)
-    return ActivationData(arrays, targets), ActivationData([held_out], [folder.parts["val"].targets])
+    return (
+        ActivationData(arrays, targets, job.seed),
+        ActivationData([held_out], [folder.parts["val"].targets], job.seed),
+    )
 
 
 def _loggers(stage: Stage, job: Job) -> list[Any]:

@@ -56,22 +56,24 @@ class PictureData(Dataset[Item]):
         if self._changes is None:
             picture, box = middle(square, self._image, box)
             return picture, target, box
-        torch.default_generator.manual_seed(hash((self._seed, epoch, position)) & 0x7FFF_FFFF_FFFF_FFFF)
+        torch.default_generator.manual_seed(_drawn(self._seed, epoch, position))
         return self._changes(square, target, box)
 
 
 class ActivationData(Dataset[Item]):
-    """What the frozen part gives for a part: each photo as it is and, where there is a second array, mirrored."""
+    """What the frozen part gives for a part: of several arrays (as it is, mirrored) one by chance, epoch by epoch."""
 
-    def __init__(self, arrays: Sequence[np.ndarray], targets: Sequence[Sequence[int]]) -> None:
+    def __init__(self, arrays: Sequence[np.ndarray], targets: Sequence[Sequence[int]], seed: int) -> None:
         self._arrays = arrays
         self._targets = targets
+        self._seed = seed
 
     def __len__(self) -> int:
-        return sum(len(targets) for targets in self._targets)
+        return len(self._targets[0])
 
     def __getitem__(self, key: Key) -> Item:
-        which, position = divmod(key[1], len(self._targets[0]))
+        position = key[1]
+        which = (_drawn(self._seed, *key) >> 16) % len(self._arrays)
         return torch.from_numpy(self._arrays[which][position].astype(np.float32)), self._targets[which][position], None
 
 
@@ -92,7 +94,7 @@ class EpochSampler(Sampler[Key]):
         return self._count
 
     def __iter__(self) -> Iterator[Key]:
-        generator = torch.Generator().manual_seed(hash((self._seed, self._epoch)) & 0x7FFF_FFFF_FFFF_FFFF)
+        generator = torch.Generator().manual_seed(_drawn(self._seed, self._epoch))
         order: Sequence[int]
         if self._odds is not None:
             order = torch.multinomial(self._odds, self._count, replacement=True, generator=generator).tolist()
@@ -114,8 +116,12 @@ def loader(data: PictureData | ActivationData, sampler: EpochSampler, batch: int
         generator=torch.Generator(),  # it draws a number when it begins, not always at the same moment: not from ours
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
-        multiprocessing_context="forkserver" if workers else None,
     )
+
+
+def _drawn(*numbers: int) -> int:
+    """A number for numbers, the same in every process; near ones give far ones."""
+    return hash(numbers) & 0x7FFF_FFFF_FFFF_FFFF
 
 
 def collate(items: Sequence[Item]) -> Batch:

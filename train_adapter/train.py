@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from train_adapter.callbacks import OnEpoch, read_metrics
 from train_adapter.checks import cheap_checks
 from train_adapter.collapse import collapse_of
 from train_adapter.device import pick_device
-from train_adapter.errors import TrainingError
+from train_adapter.errors import MissingPackage, TrainingError
 from train_adapter.evaluate import Evaluation, evaluation
 from train_adapter.fit import Job, best_of, fit, quiet
 from train_adapter.folder import PARTS, Folder, read_folder
@@ -114,6 +115,8 @@ def prepare(
 ) -> tuple[Network, Job, list[Check]]:
     """The network with its first weights, and the job to fit it; the cheap checks are done. Raises TrainingError."""
     quiet()
+    if options.wandb and find_spec("wandb") is None:
+        raise MissingPackage("--wandb needs the package wandb", hint='pip install "carharvest[wandb]"')
     recipe, device = settings.recipe, pick_device(options.device)
     folder = read_folder(settings.data)
     network = network_of(recipe, len(folder.classes), settings.seed)
