@@ -21,6 +21,8 @@ from train_adapter.train import train  # noqa: E402
 from train_adapter.weights import imagenet_classifier, load_weights  # noqa: E402
 
 SMALL = ["image.px=32", "image.load_px=40", "stages.*.epochs=1", "batch=8"]
+# Small ones of the same families: most of the time goes into writing down large ones.
+SISTERS = {"best": "convnext_atto", "transfer-box": "resnet10t", "scratch-residual": "resnet10t"}
 CLASSES = ("AUDI", "BMW", "SKODA", "TOYOTA")
 WITH_BODY_OF_THEIR_OWN = {
     "scratch-plain-box",
@@ -59,7 +61,8 @@ def few(_filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_recipe_runs_end_to_end(few: Path, tmp_path: Path, name: str) -> None:
     """At a small setting; bodies whose weights only a hub has begin by chance, which is said."""
     by_chance = ["weights=scratch"] if load_recipe(name).weights == "hub" else []
-    recipe = load_recipe(name, [*SMALL, *by_chance])
+    sister = [f"body={SISTERS[name]}"] if name in SISTERS else []
+    recipe = load_recipe(name, [*SMALL, *by_chance, *sister])
     result = train(few, recipe, tmp_path / "run", cache=tmp_path / "cache", seed=1)
     assert result["recipe"] == name
     assert [stage["name"] for stage in result["stages"]] == [stage.name for stage in recipe.stages]
@@ -143,7 +146,7 @@ def test_a_body_that_nobody_knows_is_refused() -> None:
 
 
 def test_weights_are_never_random_in_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
     monkeypatch.setattr("train_adapter.weights.getproxies", dict)
     with pytest.raises(TrainingError, match="cannot be had from the hub") as raised:
@@ -159,6 +162,25 @@ def test_weights_are_never_random_in_silence(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "text.safetensors").write_text("not at all")
     with pytest.raises(TrainingError, match="no safetensors"):
         load_weights(create_body("resnet18"), "resnet18", str(tmp_path / "text.safetensors"))
+
+
+def test_weights_that_the_hub_gave_before_need_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import timm
+    from safetensors.torch import save_file
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    config = timm.models.get_pretrained_cfg("resnet10t")
+    assert config is not None
+    kept = tmp_path / f"models--{config.hf_hub_id.replace('/', '--')}"
+    (kept / "snapshots" / "abc").mkdir(parents=True)
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text("abc")
+    state = timm.create_model("resnet10t").state_dict()  # with ImageNet's classifier, as the hub has it
+    save_file(state, kept / "snapshots" / "abc" / "model.safetensors")
+    body = create_body("resnet10t")
+    load_weights(body, "resnet10t", "hub")
+    assert all(torch.equal(tensor, state[name]) for name, tensor in body.state_dict().items())
 
 
 def test_weights_come_from_files_of_several_shapes(tmp_path: Path) -> None:
