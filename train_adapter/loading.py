@@ -125,8 +125,14 @@ def _drawn(*numbers: int) -> int:
 
 
 def collate(items: Sequence[Item]) -> Batch:
+    """The batch of items; pictures keep their colours side by side in memory, as networks want them."""
+    inputs = [picture for picture, _, _ in items]
+    if inputs[0].ndim == 3:
+        stacked = torch.stack([picture.permute(1, 2, 0) for picture in inputs]).permute(0, 3, 1, 2)
+    else:
+        stacked = torch.stack(inputs)
     return Batch(
-        torch.stack([picture for picture, _, _ in items]),
+        stacked,
         torch.tensor([target for _, target, _ in items]),
         torch.tensor([box or _NO_BOX for _, _, box in items], dtype=torch.float32),
     )

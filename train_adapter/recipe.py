@@ -189,7 +189,9 @@ def parse_recipe(text: str, where: str, overrides: Sequence[str] = ()) -> Recipe
     try:
         return Recipe.model_validate(_inherited(raw))
     except ValidationError as error:
-        problems = "; ".join(f"{_place(raw, e['loc'])}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(
+            f"{_place(raw, e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+        )
         raise TrainingError(f"{where} makes no sense: {problems}", hint="mend those fields") from None
 
 

@@ -52,9 +52,15 @@ def trainer() -> Iterator[None]:
 
 
 def run_folder(settings: Settings, run: str) -> Path:
-    """The folder of a run by name, or the path itself."""
-    in_runs = settings.workspace / "runs" / run
-    return in_runs if not Path(run).exists() and in_runs.exists() else Path(run)
+    """The folder of a run by name, or the path itself. Raises NotFound."""
+    runs = settings.workspace / "runs"
+    for place in (Path(run), runs / run):
+        if place.exists():
+            return place
+    known = ", ".join(sorted(place.name for place in runs.iterdir())) if runs.is_dir() else ""
+    raise NotFound(
+        f"there is no run {run!r}", hint=f"there are: {known}" if known else "make one with: carharvest train"
+    )
 
 
 def checked_name(name: str) -> str:
