@@ -252,7 +252,7 @@ def test_frozen_blocks_stay_as_they_are_and_rates_fall_with_depth() -> None:
     class Steps:
         estimated_stepping_batches = 10
 
-    module._trainer = Steps()  # type: ignore[assignment]
+    module._trainer = Steps()
     rates = [group["lr"] for group in module.configure_optimizers().param_groups if group["weight_decay"]]
     module._trainer = None
     assert rates == pytest.approx([2e-4 * 0.75**depth for depth in range(len(rates))])
@@ -266,7 +266,7 @@ def test_a_mixed_batch_has_shared_labels_and_a_plain_one_does_not() -> None:
     class Training:
         training = True
 
-    module._trainer = Training()  # type: ignore[assignment]
+    module._trainer = Training()
     batch = Batch(torch.randint(255, (4, 3, 32, 32), dtype=torch.uint8), torch.tensor([0, 1, 2, 3]), torch.zeros(4, 4))
     mixed = module.on_after_batch_transfer(batch, 0)
     assert mixed.targets.shape == (4, 5)

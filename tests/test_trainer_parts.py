@@ -77,7 +77,7 @@ def test_a_cache_is_shared_and_knows_when_it_is_stale(stripes: Path, tmp_path: P
     cache = tmp_path / "cache"
 
     def read(px: int = 16, fit: str = "squash") -> Pictures:
-        return pictures(read_folder(root).parts["train"], px, fit, cache, silent)  # type: ignore[arg-type]
+        return pictures(read_folder(root).parts["train"], px, fit, cache, silent)
 
     first = read()
     assert first[3].shape == (16, 16, 3)

@@ -89,7 +89,7 @@ def _write(form: str, trained: Trained, cache: Path, progress: Progress) -> tupl
     if form == "torchscript":
         file = run / "model.pt"
         _torchscript(trained, file)
-        script = torch.jit.load(str(file))  # type: ignore[no-untyped-call]
+        script = torch.jit.load(str(file))  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
         @torch.no_grad()
         def by_script(batch: np.ndarray) -> np.ndarray:
@@ -194,7 +194,7 @@ def _torchscript(trained: Trained, file: Path) -> None:
     px = trained.recipe.image.px
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        traced = torch.jit.trace(trained.network, torch.rand(1, 3, px, px))  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(trained.network, torch.rand(1, 3, px, px))  # type: ignore[no-untyped-call]  # the same
         traced.save(str(file))
 
 

@@ -18,8 +18,9 @@ from train_adapter.collapse import collapse_of
 from train_adapter.device import pick_device
 from train_adapter.errors import MissingPackage, TrainingError
 from train_adapter.evaluate import Evaluation, evaluation
-from train_adapter.fit import Job, best_of, fit, quiet
+from train_adapter.fit import best_of, fit, quiet
 from train_adapter.folder import PARTS, Folder, read_folder
+from train_adapter.job import Job
 from train_adapter.leaks import Check
 from train_adapter.leave import leave
 from train_adapter.losses import box_iou
