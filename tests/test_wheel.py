@@ -20,7 +20,9 @@ def test_the_wheel_finds_its_mapping_outside_the_checkout(tmp_path: Path) -> Non
     assert {
         "carharvest/brand_mapping.yaml", "carharvest/py.typed", "carharvest/catalog/migrations/env.py",
         "carharvest/catalog/migrations/versions/0001_first_catalog.py", "train_adapter/recipes/fast-cpu.yaml",
-        "train_adapter/pages/report.html", "carharvest/normalize/pages/duplicates.html",
+        "train_adapter/recipes/best.yaml",
+        "train_adapter/pages/report.html", "train_adapter/pages/style.css", "train_adapter/pages/explain.html",
+        "carharvest/normalize/pages/duplicates.html",
         "carharvest/splits/pages/attribution.html", "carharvest/splits/pages/card.md",
         "carharvest/splits/pages/leaks.html",
     } <= names  # fmt: skip
