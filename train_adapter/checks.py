@@ -63,7 +63,9 @@ def thorough_checks(
 
 
 def _labels(folder: Folder) -> Check:
-    return Check("labels", True, f"labels.txt and the folders agree on {len(folder.classes)} classes")
+    """That they agree was asked when the folder was read."""
+    named = "labels.txt and the folders agree on" if (folder.root / "labels.txt").exists() else "the folders name"
+    return Check("labels", True, f"{named} {len(folder.classes)} classes")
 
 
 def _normalised_as_pretrained(network: Network, recipe: Recipe) -> Check:

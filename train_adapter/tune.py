@@ -176,7 +176,7 @@ def _leave(study: Any, recipe: Recipe, plan: Tuning, folder: Path) -> Tuned:
         )
     )
     with (folder / "trials.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
+        writer = csv.DictWriter(file, table_columns(rows))
         writer.writeheader()
         writer.writerows(rows)
     (folder / "tune.png").write_bytes(plots.tuning(rows, recipe.monitor))
