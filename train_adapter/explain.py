@@ -20,6 +20,8 @@ from train_adapter.predict import Trained
 from train_adapter.progress import Progress, silent
 from train_adapter.report import embedded, page_of
 
+_BOX_COLOUR = (217, 119, 6)  # seen on white studios and on blue heat alike
+
 
 @dataclass(frozen=True, slots=True)
 class Explained:
@@ -130,7 +132,7 @@ def _overlay(picture: torch.Tensor, heat: np.ndarray, box: Box | None) -> str:
         draw = ImageDraw.Draw(shown)
         for offset in (0, side):
             corners = [box[0] * side + offset, box[1] * side, box[2] * side + offset - 1, box[3] * side - 1]
-            draw.rectangle(corners, outline=(255, 255, 255), width=2)
+            draw.rectangle(corners, outline=_BOX_COLOUR, width=2)
     buffer = io.BytesIO()
     shown.save(buffer, "JPEG", quality=85)
     return embedded(buffer.getvalue(), "jpeg")

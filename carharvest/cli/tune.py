@@ -92,4 +92,5 @@ def tune(
 
 
 def _short(value: object) -> object:
-    return float(f"{value:.4g}") if isinstance(value, float) else "" if value is None else value
+    """Rates are small: three decimals of a table would show zeros."""
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else value
