@@ -157,12 +157,14 @@ def tuning(rows: Sequence[Mapping[str, Any]], monitor: str) -> bytes:
     places[0].scatter([row["trial"] for row in done], values, color=ACCENT, s=18)
     places[0].step([row["trial"] for row in done], best, color=SECOND, where="post", label="best so far")
     places[0].set(xlabel="trial", ylabel=monitor)
+    places[0].xaxis.get_major_locator().set_params(integer=True)
     places[0].legend(frameon=False, fontsize=8)
     for axes, key in zip(places[1:], numbers, strict=False):
         axes.scatter([row[key] for row in done], values, color=ACCENT, s=18)
         axes.set(xlabel=key.replace("optimizer.", ""))
         if key.endswith(("lr", "weight_decay")):
             axes.set_xscale("log")
+            axes.tick_params(axis="x", which="both", labelsize=6, labelrotation=30)
     for axes in places:
         _plain(axes)
     for axes in places[1 + len(numbers) :]:
