@@ -3,18 +3,17 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from carharvest.errors import BrokenMapping, UnknownBrand
 from carharvest.text import to_ascii, words
+from carharvest.yamlfile import YamlFile
 
 Words = tuple[str, ...]
 
 _FIELDS = {"name", "country", "group", "tier", "pair", "rare", "common_word", "context", "aliases", "models"}
 _TIERS = {"mainstream", "luxury", "commercial", "microcar"}
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where there is one: ten times faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,7 @@ def load_brands(path: Path | None = None) -> BrandMapping:
     Raises BrokenMapping with line and column of what is wrong.
     """
     path = path or bundled_mapping()
-    return _MappingReader(path).read(_composed(path, _text_of(path)))
+    return _MappingReader(path).read()
 
 
 def check_brands(path: Path | None = None) -> list[Problem]:
@@ -201,26 +200,8 @@ def check_brands(path: Path | None = None) -> list[Problem]:
     """
     path = path or bundled_mapping()
     reader = _MappingReader(path, lenient=True)
-    mapping = reader.read(_composed(path, _text_of(path)))
+    mapping = reader.read()
     return sorted([*reader.problems, *reader.unreachable(mapping)], key=lambda p: (p.line, p.column))
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BrokenMapping(f"{path} cannot be read: {error}", hint="name a readable UTF-8 file") from None
-
-
-def _composed(path: Path, text: str) -> yaml.Node | None:
-    try:
-        return yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise BrokenMapping(f"{where}: {error.problem or error.context}", hint="mend the YAML there") from None
-    except yaml.YAMLError as error:
-        raise BrokenMapping(f"{path}: {error}", hint="mend the YAML") from None
 
 
 def bundled_mapping() -> Path:
@@ -237,7 +218,7 @@ class _MappingReader:
     """Turns YAML nodes into brands; keeps the place of each node for the error messages."""
 
     def __init__(self, path: Path, *, lenient: bool = False) -> None:
-        self._path = path
+        self._file = YamlFile(path)
         self._lenient = lenient  # notes what is doubtful instead of raising
         self.problems: list[Problem] = []
         self._written: list[tuple[str, str, yaml.Node]] = []  # brand, alias or model, where
@@ -245,21 +226,22 @@ class _MappingReader:
         self._models: dict[Words, set[str]] = {}
         self._places: dict[Words, yaml.Node] = {}
 
-    def read(self, root: yaml.Node | None) -> BrandMapping:
+    def read(self) -> BrandMapping:
+        root = self._file.root()
         if root is None:
-            raise BrokenMapping(f"{self._path} is empty", hint="it needs a mapping with `brands:`")
-        top = self._mapping(root, "the file")
+            raise BrokenMapping(f"{self._file.path} is empty", hint="it needs a mapping with `brands:`")
+        top = self._file.mapping(root, "the file")
         if "brands" not in top:
-            raise self._broken(root, "there is no `brands:`")
+            raise self._file.broken(root, "there is no `brands:`")
         brands: dict[str, Brand] = {}
-        nodes = self._mapping(top["brands"], "`brands`")
+        nodes = self._file.mapping(top["brands"], "`brands`")
         for key, node in nodes.items():
             brands[key] = self._brand(key, node)
         for key, brand in brands.items():
             if brand.pair is not None and brand.pair not in brands:
-                raise self._broken(nodes[key], f"the pair of {key}, {brand.pair!r}, is no brand")
+                raise self._file.broken(nodes[key], f"the pair of {key}, {brand.pair!r}, is no brand")
         self._add_joined()
-        nothing = frozenset(tuple(words(text)) for text, _ in self._texts(top.get("nothing"), "`nothing`"))
+        nothing = frozenset(tuple(words(text)) for text, _ in self._file.texts(top.get("nothing"), "`nothing`"))
         models = {name: min(keys) for name, keys in self._models.items() if len(keys) == 1 and name not in self._names}
         contexts = {
             key: frozenset(tuple(words(word)) for word in (*brand.context, *brand.models))
@@ -269,50 +251,52 @@ class _MappingReader:
         longest: dict[str, int] = {}
         for known in (*self._names, *models, *nothing):
             longest[known[0]] = max(longest.get(known[0], 0), len(known))
-        return BrandMapping(brands, self._path, self._names, models, nothing, contexts, longest)
+        return BrandMapping(brands, self._file.path, self._names, models, nothing, contexts, longest)
 
     def _brand(self, key: str, node: yaml.Node) -> Brand:
-        fields = self._mapping(node, key)
+        fields = self._file.mapping(node, key)
         for name, value in fields.items():
             if name not in _FIELDS:
-                raise self._broken(value, f"{key} has an unknown field {name!r}")
+                raise self._file.broken(value, f"{key} has an unknown field {name!r}")
         for name in ("name", "country", "group", "tier"):
             if name not in fields:
-                raise self._broken(node, f"{key} has no {name!r}")
-        tier = self._text(fields["tier"], f"tier of {key}")
+                raise self._file.broken(node, f"{key} has no {name!r}")
+        tier = self._file.text(fields["tier"], f"tier of {key}")
         if tier not in _TIERS:
-            raise self._broken(fields["tier"], f"tier of {key} is none of {', '.join(sorted(_TIERS))}")
-        name = self._text(fields["name"], f"name of {key}")
+            raise self._file.broken(fields["tier"], f"tier of {key} is none of {', '.join(sorted(_TIERS))}")
+        name = self._file.text(fields["name"], f"name of {key}")
         self._add_alias(key, key, node, implied=True)
         self._add_alias(key, name, fields["name"], implied=True)
         return Brand(
             key=key,
             name=name,
-            country=self._text(fields["country"], f"country of {key}"),
-            group=self._text(fields["group"], f"group of {key}"),
+            country=self._file.text(fields["country"], f"country of {key}"),
+            group=self._file.text(fields["group"], f"group of {key}"),
             tier=tier,
-            pair=self._text(fields["pair"], f"pair of {key}") if "pair" in fields else None,
-            rare=self._flag(fields.get("rare"), f"rare of {key}"),
-            common_word=self._flag(fields.get("common_word"), f"common_word of {key}"),
-            context=tuple(text for text, _ in self._texts(fields.get("context"), f"context of {key}")),
+            pair=self._file.text(fields["pair"], f"pair of {key}") if "pair" in fields else None,
+            rare=self._file.flag(fields.get("rare"), f"rare of {key}"),
+            common_word=self._file.flag(fields.get("common_word"), f"common_word of {key}"),
+            context=tuple(text for text, _ in self._file.texts(fields.get("context"), f"context of {key}")),
             aliases=tuple(
-                self._add_alias(key, text, at) for text, at in self._texts(fields.get("aliases"), f"aliases of {key}")
+                self._add_alias(key, text, at)
+                for text, at in self._file.texts(fields.get("aliases"), f"aliases of {key}")
             ),
             models=tuple(
-                self._add_model(key, text, at) for text, at in self._texts(fields.get("models"), f"models of {key}")
+                self._add_model(key, text, at)
+                for text, at in self._file.texts(fields.get("models"), f"models of {key}")
             ),
         )
 
     def _add_alias(self, key: str, text: str, node: yaml.Node, *, implied: bool = False) -> str:
         alias = tuple(words(text))
         if not alias:
-            raise self._broken(node, f"the alias {text!r} of {key} has no letter or digit")
+            raise self._file.broken(node, f"the alias {text!r} of {key} has no letter or digit")
         other = self._names.setdefault(alias, key)
         if other != key:
             first = self._places[alias].start_mark.line + 1
             problem = f"the alias {text!r} of {key} stands for {other} already (line {first})"
             if not self._lenient:
-                raise self._broken(node, problem)
+                raise self._file.broken(node, problem)
             self._note(node, "ambiguous", problem)
         elif alias in self._places and not implied:
             self._note(node, "repeated", f"the alias {text!r} of {key} is there already, or its key or name")
@@ -324,7 +308,7 @@ class _MappingReader:
     def _add_model(self, key: str, text: str, node: yaml.Node) -> str:
         model = tuple(words(text))
         if not model or model[0].isdigit():
-            raise self._broken(node, f"the model {text!r} of {key} has to begin with a letter")
+            raise self._file.broken(node, f"the model {text!r} of {key} has to begin with a letter")
         makers = self._models.setdefault(model, set())
         if key in makers:
             self._note(node, "repeated", f"the model {text!r} of {key} is there already")
@@ -355,37 +339,3 @@ class _MappingReader:
         for alias, key in list(self._names.items()):
             if len(alias) > 1 and all(word.isalpha() and len(word) > 1 for word in alias):
                 self._names.setdefault(("".join(alias),), key)
-
-    def _mapping(self, node: yaml.Node, what: str) -> dict[str, yaml.Node]:
-        if not isinstance(node, yaml.MappingNode):
-            raise self._broken(node, f"{what} has to be a mapping")
-        result: dict[str, yaml.Node] = {}
-        for key_node, value in node.value:
-            key = self._text(key_node, f"a key of {what}")
-            if key in result:
-                raise self._broken(key_node, f"{key!r} stands twice in {what}")
-            result[key] = value
-        return result
-
-    def _texts(self, node: yaml.Node | None, what: str) -> list[tuple[str, yaml.Node]]:
-        if node is None:
-            return []
-        if not isinstance(node, yaml.SequenceNode):
-            raise self._broken(node, f"{what} has to be a list")
-        return [(self._text(item, f"an entry of {what}"), item) for item in node.value]
-
-    def _text(self, node: yaml.Node, what: str) -> str:
-        if not isinstance(node, yaml.ScalarNode) or not node.value.strip():
-            raise self._broken(node, f"{what} has to be a text")
-        return str(node.value)
-
-    def _flag(self, node: yaml.Node | None, what: str) -> bool:
-        if node is None:
-            return False
-        if not isinstance(node, yaml.ScalarNode) or node.value not in {"true", "false"}:
-            raise self._broken(node, f"{what} has to be true or false")
-        return bool(node.value == "true")
-
-    def _broken(self, node: yaml.Node, problem: str) -> BrokenMapping:
-        mark = node.start_mark
-        return BrokenMapping(f"{self._path}:{mark.line + 1}:{mark.column + 1}: {problem}", hint="mend that line")
