@@ -165,3 +165,9 @@ class SourceFailed(CarharvestError):
     """A source answered with something other than its documented response."""
 
     exit_code = 20
+
+
+class BadListings(CarharvestError):
+    """A table of car listings that cannot be read or understood; the message names it."""
+
+    exit_code = 28

@@ -48,6 +48,8 @@ def folder_name(text: str) -> str:
 
 def without_controls(text: str) -> str:
     """The text with a blank for each control character: nothing from outside moves a person's cursor."""
+    if text.isprintable():  # most texts
+        return text
     return "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp", "Cs"} else c for c in text)
 
 
