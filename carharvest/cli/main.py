@@ -20,6 +20,7 @@ from carharvest.cli import (
     evaluate,
     imports,
     judge,
+    listings,
     predict,
     scrape,
     split,
@@ -47,6 +48,7 @@ app.add_typer(scrape.app, name="scrape")
 app.add_typer(imports.app, name="import")
 app.add_typer(brands.app, name="brands")
 app.add_typer(split.app, name="split")
+app.add_typer(listings.app, name="listings")
 curate.add_to(app)
 story.add_to(app)
 judge.add_to(app)

@@ -94,7 +94,7 @@ def _searcher(name: str) -> Callable[..., None]:
         from carharvest.sources.registry import configured_sources, make_source
 
         screen = Screen(quiet=quiet, as_json=as_json)
-        settings = _settings(workspace, allow_private_hosts, ignore_robots_tag)
+        settings = settings_for(workspace, allow_private_hosts, ignore_robots_tag)
         asked = _queries(settings, brand, all_brands, view, query)
         desk = _desk(screen, settings, no_wait, fresh, license)
         sources, lacking = configured_sources(desk) if name == "all" else ([make_source(name, desk)], {})
@@ -134,7 +134,7 @@ def pexels(
     from carharvest.sources.pexels import make
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    settings = _settings(workspace, False, ignore_robots_tag)
+    settings = settings_for(workspace, False, ignore_robots_tag)
     asked = _queries(settings, brand, all_brands, view, query)
     desk = _desk(screen, settings, no_wait, fresh, license)
     source = replace(make(desk), orientation=orientation, size=size, color=color, locale=locale, photo_size=photo_size)
@@ -159,7 +159,7 @@ def plan(
     from carharvest.sources.registry import make_source
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    settings = _settings(workspace)
+    settings = settings_for(workspace)
     written = read_plan(file)
     mapping = load_brands(settings.brand_mapping)
     desk = _desk(screen, settings, no_wait, fresh, written.licenses)
@@ -196,7 +196,7 @@ def urls(
     from carharvest.sources.urls import UrlsSource
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    settings = _settings(workspace, allow_private_hosts, ignore_robots_tag)
+    settings = settings_for(workspace, allow_private_hosts, ignore_robots_tag)
     mapping = load_brands(settings.brand_mapping)
     source = UrlsSource(file, lambda name: mapping.resolve(name).key)
     asks = _asks([source], [one_query(settings, brand, view)], limit, default=None)
@@ -218,7 +218,7 @@ def folder(
     from carharvest.sources.folder import FolderSource
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    settings = _settings(workspace)
+    settings = settings_for(workspace)
     asks = _asks([FolderSource(path)], [one_query(settings, brand, view)], limit, default=None)
     _run(screen, settings, Harvest("scrape folder", asks))
 
@@ -237,7 +237,7 @@ def sample(
     debug: Debug = False,
 ) -> None:
     """Photos from the bundled gallery: drawn cars with known truth, no key and no network needed."""
-    scrape_sample(Screen(quiet=quiet, as_json=as_json), _settings(workspace), brand, view, limit, photos)
+    scrape_sample(Screen(quiet=quiet, as_json=as_json), settings_for(workspace), brand, view, limit, photos)
 
 
 def scrape_sample(
@@ -273,7 +273,10 @@ def scrape_sample(
         run_harvest(screen, settings, Harvest("scrape sample", asks, trusted_origins=frozenset({gallery.origin})))
 
 
-def _settings(workspace: Path | None, allow_private_hosts: bool = False, ignore_robots_tag: bool = False) -> Settings:
+def settings_for(
+    workspace: Path | None, allow_private_hosts: bool = False, ignore_robots_tag: bool = False
+) -> Settings:
+    """The settings of a harvest: those of the workspace, and what the command's own flags say."""
     from carharvest.settings import load_settings
 
     settings = load_settings(workspace=workspace)

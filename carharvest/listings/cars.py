@@ -31,7 +31,7 @@ class CarFinder:
     _cars: dict[tuple[str, tuple[str, ...], str], Car] = field(default_factory=dict)
 
     def car(self, brand_cell: str, model_cells: tuple[str, ...], title: str) -> Car:
-        """The car of a row, from its cells as they are written; of several cells with a model, the one that names it best.
+        """The car of a row, from its cells as they are written; of several with a model, the one that names it best.
 
         `brand` is a key of the mapping, or, of a brand that is in none, what is written, in ASCII capitals.
         """
@@ -82,12 +82,14 @@ class CarFinder:
             return self.table_brand
         brand = self.brand_of(cell) if cell else ""
         if not brand:
-            named = [match for match in self.reader.brands.find(f"{cell} {model_cell} {title}".strip()) if not match.by_model]
+            named = [
+                match for match in self.reader.brands.find(f"{cell} {model_cell} {title}".strip()) if not match.by_model
+            ]
             brand = named[0].brand if named else ""
         return brand or self.table_brand or self._maker(model_cell or title)
 
     def _maker(self, text: str) -> str:
-        """The brand that makes a model of the name that the text begins with; of several, the one the table names most."""
+        """The brand that makes a model whose name the text begins with; of several, the one the table names most."""
         makers = self.reader.lineups.makers(words(text))
         if not makers:
             implied = self.reader.brands.find(text)
@@ -125,9 +127,7 @@ class CarFinder:
             return True
         tokens = words(cell)
         others = self.reader.vocabulary.kinds["fuel"]
-        return bool(tokens) and (
-            others.get((tokens[0],)) == "other" or _FAMILY.match(" ".join(tokens)) is not None
-        )
+        return bool(tokens) and (others.get((tokens[0],)) == "other" or _FAMILY.match(" ".join(tokens)) is not None)
 
 
 def brand_of_file(name: str, finder: CarFinder) -> str:
@@ -139,7 +139,11 @@ def brand_of_file(name: str, finder: CarFinder) -> str:
     tokens = words(stem)
     named = {brand for word in tokens if (brand := finder.brand_of(word))}
     if not named:
-        named = {next(iter(makers)) for i in range(len(tokens)) if len(makers := finder.reader.lineups.makers(tokens[i:])) == 1}
+        named = {
+            next(iter(makers))
+            for i in range(len(tokens))
+            if len(makers := finder.reader.lineups.makers(tokens[i:])) == 1
+        }
     return named.pop() if len(named) == 1 else ""
 
 

@@ -13,7 +13,10 @@ _DIGIT = re.compile(r"\d")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Cells and the line that they begin at; with a `reason` they could not be read, and `text` is what stands there."""
+    """Cells and the line that they begin at; with a `reason` they are broken, and `text` is what stands there.
+
+    `text` is there for the last line too where it does not end.
+    """
 
     line: int
     cells: list[str]
@@ -74,8 +77,8 @@ def rows(lines: Iterable[str], delimiter: str, first_line: int = 1) -> Iterator[
         except csv.Error as error:
             cells, reason = [], "a quote that is never closed" if isinstance(error, _TooLong) else str(error)
         taken = len(source.taken)
-        text = "".join(source.taken) if reason else ""
         ends_open = not source.taken[-1].endswith(("\n", "\r"))
+        text = "".join(source.taken) if reason or ends_open else ""
         if reason and taken > 1:
             text = source.give_back_all_but_first()
             reason, taken = "a quote that is never closed", 1
@@ -121,7 +124,7 @@ def _cut_off(row: Row, shapes: set[str], seen: int) -> Row:
     (usual,) = shapes - {_shape(row.cells[-1])}
     own = _shape(row.cells[-1])
     if len(own) < len(usual) and usual.startswith(own):
-        return Row(row.line, row.cells, "cut off", ",".join(row.cells))
+        return Row(row.line, row.cells, "cut off", row.text)
     return row
 
 

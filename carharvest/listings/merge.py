@@ -44,8 +44,9 @@ class TableSummary:
 class Prepared:
     """The clean table, the rows that it was made from, and what was kept aside.
 
-    `listings` has a row for each listing, those with a price first. `sources` has a row for each row that was read: the number of
-    its listing, and whether it is its `first` row, an `exact` copy of one or the same car placed again (`near`).
+    `listings` has a row for each listing, those with a price first. `sources` has a row for each row that was read:
+    the number of its listing, and whether it is its `first` row, an `exact` copy of one or the same car placed again
+    (`near`).
     """
 
     listings: pd.DataFrame
@@ -79,10 +80,10 @@ def merged(whole: Arrays, tables: Sequence[TableSummary], rejects: Sequence[Reje
     names = [table.name for table in tables]
     table = _frame({name: values[shown] for name, values in listings.items()}, names)
     table.insert(0, "listing_id", np.arange(1, len(shown) + 1))
-    table.insert(table.columns.get_loc("file"), "copies", np.bincount(parts)[shown])  # type: ignore[arg-type] - one column has that name
+    table.insert(list(table.columns).index("file"), "copies", np.bincount(parts)[shown])
     sources = _frame(whole, names)
     sources.insert(0, "listing_id", number[parts])
-    sources.insert(1, "relation", pd.Categorical(relation, ["first", "exact", "near"]))
+    sources.insert(1, "relation", pd.Series(pd.Categorical(relation, ["first", "exact", "near"])))
     return Prepared(table, sources, rejects, tables)
 
 
@@ -92,9 +93,9 @@ def only_plausible(found: Prepared) -> Prepared:
     out = found.listings[doubtful]
     rejects = [
         Reject(str(file), int(line), f"implausible: {flags}", f"{brand} {model} {title}".strip())
-        for file, line, flags, brand, model, title in out[["file", "line", "flags", "brand", "model", "title"]].itertuples(
-            index=False
-        )
+        for file, line, flags, brand, model, title in out[
+            ["file", "line", "flags", "brand", "model", "title"]
+        ].itertuples(index=False)
     ]
     sources = found.sources.copy()
     gone = sources["listing_id"].isin(out["listing_id"])
@@ -108,12 +109,13 @@ def _best_first(whole: Arrays) -> Array:
     told = np.zeros(len(priced), dtype=np.int64)
     for name in FIELDS:
         told += _is_told(name, whole[name])
-    day = whole["listed_at"].astype("datetime64[D]").astype(np.int64)
+    listed = whole["listed_at"].astype("datetime64[D]")
+    day = np.where(np.isnat(listed), 0, listed.astype(np.int64))
     return np.lexsort((np.arange(len(priced)), -day, -told, ~priced))
 
 
 def _fill_gaps(listings: Arrays, whole: Arrays, parts: Array, order: Array, firsts: Array) -> None:
-    """What the best row lacks, from the other rows of its listing. Equal rows lack the same, so one of each is asked."""
+    """What the best row lacks, from the other rows of its listing. Equal rows lack the same: one of each is asked."""
     asked = np.zeros(len(parts), dtype=bool)
     asked[firsts] = True
     several = np.bincount(parts[firsts]) > 1
@@ -131,8 +133,8 @@ def _fill_gaps(listings: Arrays, whole: Arrays, parts: Array, order: Array, firs
 
 def _is_told(name: str, values: Array) -> Array:
     if name in NUMBERS:
-        return ~np.isnan(values)
-    return ~np.isnat(values) if name == "listed_at" else values != ""
+        return np.asarray(~np.isnan(values))
+    return np.asarray(~np.isnat(values) if name == "listed_at" else values != "")
 
 
 def _flagged(flags: Array, name: str) -> Array:
@@ -155,7 +157,7 @@ def _frame(arrays: Arrays, names: Sequence[str]) -> pd.DataFrame:
         if kind == "class":
             columns[name] = pd.Categorical(values)
         elif kind == "whole":
-            columns[name] = pd.array(np.round(values), dtype="Int32")  # type: ignore[call-overload] - floats with NaN are taken
+            columns[name] = pd.Series(np.round(values)).astype("Int64")
         elif kind == "number":
             columns[name] = np.round(values, _DECIMALS[name])
         elif kind == "date":
@@ -164,6 +166,6 @@ def _frame(arrays: Arrays, names: Sequence[str]) -> pd.DataFrame:
             columns[name] = pd.array(values, dtype="str")
     columns["flags"] = pd.Categorical(arrays["flags"])
     columns["filled"] = pd.Categorical(arrays["filled"])
-    columns["file"] = pd.Categorical.from_codes(arrays["file"], list(names))
+    columns["file"] = pd.Categorical.from_codes(arrays["file"], pd.Index(names))
     columns["line"] = arrays["line"]
     return pd.DataFrame(columns)

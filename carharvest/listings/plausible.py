@@ -14,10 +14,12 @@ POWER_KW = (3, 1500)  # an Aixam has 4, a Rimac Nevera 1,408
 DOORS = (1, 7)
 SEATS = (1, 20)  # minibuses are sold beside cars
 PRICE_EUR = (50, 5_000_000)
-# Units of a currency for a euro, to the order of magnitude that tells a price from a placeholder (ECB reference rates, 2024).
+# Units of a currency for a euro, to the order of magnitude that tells a price from a placeholder (ECB's rates of 2024).
 PER_EUR = {
-    "EUR": 1.0, "USD": 1.1, "GBP": 0.85, "CHF": 0.95, "CZK": 25.0, "PLN": 4.3, "HUF": 395.0, "RON": 5.0, "BGN": 1.96, "SEK": 11.4,
-    "NOK": 11.6, "DKK": 7.46, "INR": 90.0, "RUB": 100.0, "UAH": 43.0, "TRY": 35.0, "JPY": 164.0, "CNY": 7.8, "AUD": 1.64, "CAD": 1.48,
+    "EUR": 1.0, "USD": 1.1, "GBP": 0.85, "CHF": 0.95, "CZK": 25.0, "PLN": 4.3, "HUF": 395.0, "RON": 5.0, "BGN": 1.96,
+    "SEK": 11.4,
+    "NOK": 11.6, "DKK": 7.46, "INR": 90.0, "RUB": 100.0, "UAH": 43.0, "TRY": 35.0, "JPY": 164.0, "CNY": 7.8,
+    "AUD": 1.64, "CAD": 1.48,
     "BRL": 5.8, "ZAR": 19.8, "AED": 4.0, "PKR": 300.0, "MXN": 19.8, "NZD": 1.79,
 }  # fmt: skip
 _FEWEST_DIGITS = 5  # of a number that is typed for want of one: 12345, 11111
@@ -27,8 +29,8 @@ _COUNTED = "123456789"
 def flags(table: Mapping[str, Array], today: date) -> Array:
     """For each row the fields whose values cannot be meant, with a blank between: "year price"; "" where all can.
 
-    A year before the first car, or more than one after today or after the listing's day; a price that is 0, typed for want of one
-    or out of all proportion for its currency; distances, engines, powers, doors and seats that no car has.
+    A year before the first car, or more than one after today or after the listing's day; a price that is 0, typed for
+    want of one or out of all proportion for its currency; distances, engines, powers, doors and seats that no car has.
     """
     year = table["year"]
     listed = table["listed_at"].astype("datetime64[Y]").astype(float) + 1970

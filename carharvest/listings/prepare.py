@@ -102,6 +102,4 @@ def _reading(table: Table, first: Piece, by: Understanding) -> Reading:
     columns = understood(
         table.header, first.cells, by.vocabulary, lambda cell: finder.brand_of(cell) != "", override, table.name
     )
-    return reading_of(
-        table.name, columns, first.cells, finder, by.vocabulary, override, table.delimiter, table.spread
-    )
+    return reading_of(table.name, columns, first.cells, finder, by.vocabulary, override, table.delimiter, table.spread)

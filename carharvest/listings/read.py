@@ -6,6 +6,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO
@@ -34,7 +35,9 @@ def tables_of(path: Path) -> Iterator[Table]:
     try:
         yield from _tables(path.name, lambda: path.open("rb"))
     except OSError as error:  # a broken gzip is one too
-        raise BadListings(f"{path} cannot be read: {error.strerror or error}", hint="is it there, and whole?") from error
+        raise BadListings(
+            f"{path} cannot be read: {error.strerror or error}", hint="is it there, and whole?"
+        ) from error
     except (EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise BadListings(f"{path} breaks off or is damaged: {error}", hint="is it whole?") from error
 
@@ -42,7 +45,7 @@ def tables_of(path: Path) -> Iterator[Table]:
 def _tables(name: str, opened: Opener) -> Iterator[Table]:
     plain = name.lower()
     if plain.endswith(".gz"):
-        yield from _tables(name[:-3], lambda: gzip.open(opened(), "rb"))  # type: ignore[arg-type,return-value] - a GzipFile reads like any file
+        yield from _tables(name[:-3], lambda: io.BufferedReader(gzip.GzipFile(fileobj=opened())))
     elif plain.endswith(".zip"):
         yield from _tables_of_zip(name, opened)
     elif plain.endswith(BOOKS):
@@ -64,7 +67,7 @@ def _tables_of_zip(name: str, opened: Opener) -> Iterator[Table]:
         for member in members:
             if member.flag_bits & 1:
                 raise BadListings(f"{member.filename} in {name} is encrypted", hint="unpack it yourself")
-            yield from _tables(f"{name}/{member.filename}", lambda m=member: archive.open(m))  # type: ignore[misc] - a default pins the member of this turn
+            yield from _tables(f"{name}/{member.filename}", partial(archive.open, member))
 
 
 def _table_of_text(name: str, opened: Opener) -> Table:

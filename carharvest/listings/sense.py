@@ -1,4 +1,4 @@
-"""What holds for a whole table: its country by what it shows, and so the currency, the mile, the gallon, the horse power."""
+"""What holds for a whole table: its currency, its mile and gallon, its horse power, by what it shows."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ def sense_of(
     countries: Counter[str],
     said: Mapping[str, str],
 ) -> Sense:
-    """From the languages of its column names, the currencies and miles a gallon in it, and where its brands are made."""
+    """From the languages of its column names, currencies and miles a gallon in it, and the countries of its brands."""
     sense = Sense()
     named = Counter({language: n for language, n in languages.items() if language != "en"})
     if named and named.most_common(1)[0][1] >= 2:
@@ -57,7 +57,9 @@ def sense_of(
         sense.why["distance"] = "miles: there are miles a gallon, too few for imperial gallons"
     if not currencies:
         sense.currency = "INR" if indian else "GBP" if imperial else _CURRENCY_OF.get(sense.language, "")
-        because = "many brands are India's" if indian else "miles an imperial gallon" if imperial else "the column names"
+        because = (
+            "many brands are India's" if indian else "miles an imperial gallon" if imperial else "the column names"
+        )
         if sense.currency:
             sense.why["currency"] = f"assumed {sense.currency}: {because}"
     else:

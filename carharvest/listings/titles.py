@@ -13,24 +13,32 @@ from carharvest.listings.vocabulary import Vocabulary
 from carharvest.text import printable, words
 
 _MOST_LITRES = 8.4  # of a car's engine in series: the Viper's
+_LEAST_CC = 500  # "206 CC" is a coupé-cabriolet
 _TRIM_WORDS = 5
-_POWER = re.compile(r"(?<![\d.,])(\d{2,4}(?:[.,]\d{1,2})?)\s*(kw|ps|bhp|hp|ch|cv|л\.?\s?с|к\.?\s?с)(?![^\W\d_])", re.IGNORECASE)
+_POWER = re.compile(
+    r"(?<![\d.,])(\d{2,4}(?:[.,]\d{1,2})?)\s*(kw|ps|bhp|hp|ch|cv|л\.?\s?с|к\.?\s?с)(?![^\W\d_])", re.IGNORECASE
+)
 _CC = re.compile(r"(?<![\d.,])(\d{1,2}[., ]?\d{3}|\d{3})\s*(?:ccm|cc|cm3|cm³)(?![^\W_])", re.IGNORECASE)
 _LITRES = re.compile(
     r"(?<![\d.,/])(\d)[.,](\d{1,2})(?![\d.,/%]|\s*(?:km|tkm|€|eur|mio|tsd|\.-|jahr|hand|zoll))", re.IGNORECASE
 )
 _BLANK_LITRES = re.compile(  # "4_4_Liter": where blanks became underscores, so did the point
-    r"(?<![\d.,/])(\d) (\d)\s*(?=(?:l|liter|litre|ltr|i|d|t|e|tdi|tsi|tfsi|fsi|cdi|hdi|dci|cdti|crdi|jtd|tdci|crd|dti|td|benzin|diesel|16v|8v|"
-    r"12v|24v|v6|v8|turbo|hp|kompressor|vtec|mpi|gdi)(?![^\W\d_]))",
+    r"(?<![\d.,/])(\d) (\d)\s*(?=(?:l|liter|litre|ltr|i|d|t|e|tdi|tsi|tfsi|fsi|cdi|hdi|dci|cdti|crdi|jtd|tdci|crd|dti|"
+    r"td|benzin|diesel|16v|8v|12v|24v|v6|v8|turbo|hp|kompressor|vtec|mpi|gdi)(?![^\W\d_]))",
     re.IGNORECASE,
 )
 _LITRE_WORD = re.compile(r"\s*(?:liter|litre|litres|ltr|l)(?![^\W\d_])\.?", re.IGNORECASE)
-_YEAR = re.compile(r"(?<![\d./-])((?:19[2-9]|20[0-4])\d)(?![\d]|\s*[-–/]\s*(?:19|20)?\d|\s*(?:km|€|eur|ccm|cc|kg))", re.IGNORECASE)
+_YEAR = re.compile(
+    r"(?<![\d./-])((?:19[2-9]|20[0-4])\d)(?![\d]|\s*[-–/]\s*(?:19|20)?\d|\s*(?:km|€|eur|ccm|cc|kg))", re.IGNORECASE
+)
 _YEAR_SAID = re.compile(
-    r"(?:\b(?:bj|baujahr|ez|erstzulassung|model year|rocznik)\b\.?\s*:?\s*)(?:\d{1,2}[./])?((?:19|20)\d\d|[6-9]\d|[01]\d)(?!\d)",
+    r"\b(?:bj|baujahr|ez|erstzulassung|model year|rocznik)\b\.?\s*:?\s*(?:\d{1,2}[./])?"
+    r"((?:19|20)\d\d|[6-9]\d|[01]\d)(?!\d)",
     re.IGNORECASE,
 )
-_INSPECTED = re.compile(r"\b(?:t[uü]e?v|hu|au|asu|mot)\b[^\d]{0,12}[\d./-]+", re.IGNORECASE)  # a date of no first registration
+_INSPECTED = re.compile(
+    r"\b(?:t[uü]e?v|hu|au|asu|mot)\b[^\d]{0,12}[\d./-]+", re.IGNORECASE
+)  # a date of no first registration
 _SPAN = re.compile(r"\b(?:19|20)\d\d\s*[-–]\s*(?:(?:19|20)?\d\d)\b")  # years of a generation
 _SEPARATORS = re.compile(r"[_/|*+!?~\"“”()\[\]{}<>;:=#]+|(?<=[^\W\d_])\.(?=[^\W\d_])|\s[-–]\s|(?<=[^\W\d_]),|\.{2,}")
 _WHAT = re.compile(r"\S+")
@@ -64,7 +72,10 @@ class TitleReader:
         plain = _INSPECTED.sub(" ", printable(text).replace("_", " "))
         rest, power = self._power(plain)
         rest, engine = self._engine(rest)
-        rest, year = self._year(rest)
+        named = self.brands.find(plain)
+        if not brand and named:
+            brand = named[0].brand
+        rest, year = self._year(rest, brand)
         pieces = _WHAT.findall(_SEPARATORS.sub(" ", rest))
         tokens: list[str] = []
         at: list[int] = []  # the piece that a token is of
@@ -72,9 +83,6 @@ class TitleReader:
             for word in _words(piece):
                 tokens.append(word)
                 at.append(place)
-        named = [match for match in self.brands.find(" ".join(pieces)) if match.brand]
-        if not brand and named:
-            brand = named[0].brand
         alias = next((match.alias.split() for match in named if match.brand == brand and not match.by_model), [])
         behind = _end_of(alias, tokens)
         found = self._model(brand, tokens, behind) if brand else None
@@ -104,7 +112,7 @@ class TitleReader:
         said = _CC.search(text)
         if said:
             value = float(re.sub(r"[., ]", "", said[1]))
-            if 100 <= value <= 1000 * _MOST_LITRES:
+            if _LEAST_CC <= value <= 1000 * _MOST_LITRES:
                 return text[: said.start()] + " " + text[said.end() :], value
         for pattern in (_LITRES, _BLANK_LITRES):
             for found in pattern.finditer(text):
@@ -112,23 +120,30 @@ class TitleReader:
                 if 0.5 <= litres <= _MOST_LITRES:
                     behind = text[found.end() :]
                     unit = _LITRE_WORD.match(behind)
-                    return text[: found.start()] + " " + (behind[unit.end() :] if unit else behind), round(litres * 1000)
+                    return text[: found.start()] + " " + (behind[unit.end() :] if unit else behind), round(
+                        litres * 1000
+                    )
         return text, math.nan
 
-    def _year(self, text: str) -> tuple[str, float]:
+    def _year(self, text: str, brand: str) -> tuple[str, float]:
+        """The text without its year, and the year: one that is said to be it, or the only number that looks like one
+        and is no model of the brand ("Peugeot 2008")."""
         text = _SPAN.sub(" ", text)
         said = _YEAR_SAID.search(text)
         if said:
             value = int(said[1])
             return _YEAR_SAID.sub(" ", text), float(value if value > 100 else value + (1900 if value > 40 else 2000))
-        found = set(_YEAR.findall(text))
-        return (_YEAR.sub(" ", text), float(found.pop())) if len(found) == 1 else (text, math.nan)
+        found = {figure for figure in _YEAR.findall(text) if self.lineups.find(brand, [figure]) is None}
+        if len(found) != 1:
+            return text, math.nan
+        (figure,) = found
+        return text.replace(figure, " "), float(figure)
 
     def _model(self, brand: str, tokens: Sequence[str], behind: int) -> Model | None:
-        """Behind the brand first, then anywhere. A number of one digit is a model only right behind the brand or first."""
+        """Behind the brand first, else anywhere. A letter or digit is a model only first, or right behind the brand."""
         for start in dict.fromkeys((behind, 0)):
             found = self.lineups.find(brand, tokens, start)
-            while found and found.end == found.start + 1 and _is_digit(tokens[found.start]):
+            while found and found.end == found.start + 1 and len(tokens[found.start]) == 1:
                 if found.start in {0, behind}:
                     break
                 found = self.lineups.find(brand, tokens, found.end)
@@ -155,15 +170,20 @@ class TitleReader:
                 return "", ""
         piece = pieces[at[behind]].strip(".,-")
         own = _words(piece)
-        if not own or len(piece) > 20 or any(self._says_other(word) for word in own) or (len(own) == 1 and _is_digit(own[0])):
+        name = "".join(own)
+        if not 3 <= len(name) <= 20 or name.isdecimal() or any(self._says_other(word) for word in own):
+            return "", ""
+        if self.brands.exactly(piece):
             return "", ""
         return tidy(piece), self._until_ad(pieces[at[behind] + 1 :])
 
     def _says_other(self, word: str) -> bool:
         """Whether a word is known to be no model."""
-        return word in self.vocabulary.ad_words or any(
-            form == (word,) for form, _, _ in self.vocabulary.signs.get(word, ())
-        ) or any((word,) in known for known in self.vocabulary.kinds.values())
+        return (
+            word in self.vocabulary.ad_words
+            or any(form == (word,) for form, _, _ in self.vocabulary.signs.get(word, ()))
+            or any((word,) in known for known in self.vocabulary.kinds.values())
+        )
 
     def _until_ad(self, pieces: Sequence[str]) -> str:
         kept: list[str] = []
@@ -177,12 +197,13 @@ class TitleReader:
 
 
 def tidy(text: str) -> str:
-    """A name that nobody knows, in one way of writing: "golf" -> "Golf", "CLIO" -> "Clio", "a4" -> "A4", "e-Golf" stays."""
+    """A name that nobody knows, written in one way: "golf" -> "Golf", "CLIO" -> "Clio", "a4" -> "A4", not "e-Golf"."""
     clean = " ".join(printable(text, 60).replace("_", " ").split())
     if not (clean.islower() or clean.isupper()):
         return clean
     return " ".join(
-        word.upper() if any(c.isdecimal() for c in word) or len(word) < 3 else word.capitalize() for word in clean.split()
+        word.upper() if any(c.isdecimal() for c in word) or len(word) < 3 else word.capitalize()
+        for word in clean.split()
     )
 
 
@@ -192,10 +213,6 @@ def _end_of(alias: Sequence[str], tokens: Sequence[str]) -> int:
     if not length:
         return 0
     return next((i + length for i in range(len(tokens) - length + 1) if list(tokens[i : i + length]) == list(alias)), 0)
-
-
-def _is_digit(word: str) -> bool:
-    return len(word) == 1 and word.isdecimal()
 
 
 @lru_cache(maxsize=100_000)

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from carharvest.listings.cars import CarFinder, brand_of_file
 from carharvest.listings.columns import Column, Columns
 from carharvest.listings.dates import days
 from carharvest.listings.fields import FIELDS, NUMBERS
+from carharvest.listings.numbers import number
 from carharvest.listings.overrides import Override
 from carharvest.listings.sense import Sense, sense_of
 from carharvest.listings.tables import Piece
@@ -26,6 +28,7 @@ _LAKH = 100_000.0
 _MOST_IN_LAKH = 200.0  # median of prices that are counted so
 _HP_TO_KW = (1.2, 1.5)  # horse power of titles by bare numbers of a column: they are kilowatts
 _LONGEST_TEXT = 300
+_LONGEST_ADDRESS = 20_000  # a cell may have the addresses of all pictures
 
 
 @dataclass(slots=True)
@@ -52,7 +55,7 @@ def reading_of(
     finder.favoured.update({brand: n for brand, n in brands.items() if brand in finder.reader.brands.brands})
     finder.forget()
     known = finder.reader.brands.brands
-    countries = Counter({c: 0 for c in ()})
+    countries: Counter[str] = Counter()
     for brand, n in brands.items():
         if brand in known:
             countries[known[brand].country] += n
@@ -97,19 +100,25 @@ def unified(piece: Piece, reading: Reading) -> dict[str, Array]:
 def mapped(cells: Sequence[str], read: Callable[[str], object], dtype: type) -> Array:
     """`read` of each cell; called once for each different one."""
     codes, different = pd.factorize(np.array(cells, dtype=object))
-    answers = np.empty(len(different), dtype=dtype)
+    answers: Array = np.empty(len(different), dtype=dtype)
     for place, cell in enumerate(different):
         answers[place] = read(cell)
     return np.asarray(answers[codes])
 
 
-def _numbers(field: str, columns: Sequence[Column], cells: Sequence[Sequence[str]], rows: int, reading: Reading) -> Array:
+def _numbers(
+    field: str, columns: Sequence[Column], cells: Sequence[Sequence[str]], rows: int, reading: Reading
+) -> Array:
     found = np.full(rows, np.nan)
     for column in columns:
         read = quantity(field, column, reading.sense)
-        given = mapped(cells[column.place], lambda cell, read=read: math.nan if is_nothing(cell) else read(cell), float)  # type: ignore[misc] - a default pins this turn's reader
+        given = mapped(cells[column.place], partial(_told, read), float)
         found = np.where(np.isnan(found), given, found)
     return found
+
+
+def _told(read: Callable[[str], float], cell: str) -> float:
+    return math.nan if is_nothing(cell) else read(cell)
 
 
 def quantity(field: str, column: Column, sense: Sense) -> Callable[[str], float]:
@@ -142,12 +151,15 @@ def _prices(
     amounts, currencies = np.full(rows, np.nan), np.full(rows, "", dtype=object)
     for column in columns:
         decimal = column.decimal or reading.sense.decimal
-        read = mapped(cells[column.place], lambda cell, d=decimal: units.price(cell, d), object)  # type: ignore[misc] - a default pins this turn's sign
+        read = mapped(cells[column.place], partial(units.price, decimal=decimal), object)
         given = np.array([pair[0] for pair in read], dtype=float) * reading.sense.price_factor
         new = np.isnan(amounts) & ~np.isnan(given)
         signs = np.array([pair[1] for pair in read], dtype=object)
         unit = column.unit if column.unit.isupper() else ""
-        amounts, currencies = np.where(new, given, amounts), np.where(new, np.where(signs == "", unit, signs), currencies)
+        amounts, currencies = (
+            np.where(new, given, amounts),
+            np.where(new, np.where(signs == "", unit, signs), currencies),
+        )
     for column in reading.columns.of.get("currency", ()):
         named = mapped(cells[column.place], lambda cell: units.CURRENCIES.get(cell.strip().lower(), ""), object)
         currencies = np.where((named != "") & ~np.isnan(amounts), named, currencies)
@@ -157,7 +169,7 @@ def _prices(
 
 def _texts(field: str, columns: Sequence[Column], cells: Sequence[Sequence[str]], rows: int, reading: Reading) -> Array:
     found = np.full(rows, "", dtype=object)
-    read: Callable[[str], str] = _plain
+    read: Callable[[str], str] = _address if field in {"url", "image_url"} else _plain
     if field in VALUE_FIELDS:
         fallback = field in {"colour", "seller"}
 
@@ -186,10 +198,10 @@ def _add_cars(found: dict[str, Array], cells: Sequence[Sequence[str]], rows: int
     found["trim"] = np.where(trims == "", np.array([car.trim for car in cars], dtype=object), trims)
     filled = np.full(rows, "", dtype=object)
     for field in _FROM_TEXT:
-        number = field in NUMBERS
-        given = np.array([getattr(car, field) for car in cars], dtype=float if number else object)
-        lacking = np.isnan(found[field]) if number else found[field] == ""
-        there = lacking & (~np.isnan(given) if number else given != "")
+        is_number = field in NUMBERS
+        given = np.array([getattr(car, field) for car in cars], dtype=float if is_number else object)
+        lacking = np.isnan(found[field]) if is_number else found[field] == ""
+        there = lacking & (~np.isnan(given) if is_number else given != "")
         found[field] = np.where(there, given, found[field])
         if there.any():
             filled[there] = np.array([f"{before} {field}".strip() for before in filled[there]], dtype=object)
@@ -203,6 +215,10 @@ def _car_cells(row: Sequence[str], columns: Columns) -> tuple[str, tuple[str, ..
 
 def _first(cells: Sequence[str]) -> str:
     return next((cell for cell in cells if not is_nothing(cell)), "")
+
+
+def _address(cell: str) -> str:
+    return "" if is_nothing(cell) else printable(cell, _LONGEST_ADDRESS)
 
 
 def _plain(cell: str) -> str:
@@ -229,7 +245,7 @@ def _mpg(columns: Columns, rows: Sequence[Sequence[str]]) -> list[float]:
         for row in rows:
             cell = row[column.place].lower()
             if column.unit == "mpg" or "mpg" in cell:
-                value = units.number(cell, column.decimal or ".")
+                value = number(cell, column.decimal or ".")
                 found += [value] if value > 0 else []
     return found
 
@@ -259,4 +275,6 @@ def _weigh_price(reading: Reading, rows: Sequence[Sequence[str]], countries: Cou
     some = [price for price in prices if price > 0]
     if some and float(np.median(some)) < _MOST_IN_LAKH:
         reading.sense.price_factor = _LAKH
-        reading.sense.why["price"] = f"counted in lakh (100,000): the median is {np.median(some):g}, the brands are India's"
+        reading.sense.why["price"] = (
+            f"counted in lakh (100,000): the median is {np.median(some):g}, the brands are India's"
+        )

@@ -18,15 +18,46 @@ NM_PER_LBFT = 1.3558179483314
 L_100KM_OF_1_MPG = {"imperial": 282.4809363, "us": 235.2145833}  # 100 km in litres at one mile a gallon
 
 CURRENCIES = {
-    "£": "GBP", "€": "EUR", "$": "USD", "₹": "INR", "₽": "RUB", "¥": "JPY", "zł": "PLN", "zl": "PLN", "kč": "CZK", "kc": "CZK",
-    "rs": "INR", "inr": "INR", "eur": "EUR", "euro": "EUR", "euros": "EUR", "usd": "USD", "us$": "USD", "gbp": "GBP", "pln": "PLN",
-    "czk": "CZK", "chf": "CHF", "sek": "SEK", "nok": "NOK", "dkk": "DKK", "huf": "HUF", "ft": "HUF", "ron": "RON", "lei": "RON",
-    "bgn": "BGN", "uah": "UAH", "грн": "UAH", "rub": "RUB", "руб": "RUB", "р": "RUB", "try": "TRY", "tl": "TRY", "jpy": "JPY", "cny": "CNY",
-    "aud": "AUD", "cad": "CAD", "brl": "BRL", "zar": "ZAR", "aed": "AED", "pkr": "PKR", "mxn": "MXN", "nzd": "NZD", "rupees": "INR",
+    "£": "GBP", "€": "EUR", "$": "USD", "₹": "INR", "₽": "RUB", "¥": "JPY", "zł": "PLN", "zl": "PLN", "kč": "CZK",
+    "kc": "CZK",
+    "rs": "INR", "inr": "INR", "eur": "EUR", "euro": "EUR", "euros": "EUR", "usd": "USD", "us$": "USD", "gbp": "GBP",
+    "pln": "PLN",
+    "czk": "CZK", "chf": "CHF", "sek": "SEK", "nok": "NOK", "dkk": "DKK", "huf": "HUF", "ft": "HUF", "ron": "RON",
+    "lei": "RON",
+    "bgn": "BGN", "uah": "UAH", "грн": "UAH", "rub": "RUB", "руб": "RUB", "р": "RUB", "try": "TRY", "tl": "TRY",
+    "jpy": "JPY", "cny": "CNY",
+    "aud": "AUD", "cad": "CAD", "brl": "BRL", "zar": "ZAR", "aed": "AED", "pkr": "PKR", "mxn": "MXN", "nzd": "NZD",
+    "rupees": "INR",
     "dollars": "USD", "pounds": "GBP", "kčs": "CZK",
 }  # fmt: skip
-_MULTIPLES = {"lakh": 1e5, "lakhs": 1e5, "lac": 1e5, "lacs": 1e5, "crore": 1e7, "crores": 1e7, "cr": 1e7, "k": 1e3, "tys": 1e3}
-_WITH_PRICE = {"vb", "fp", "ono", "otr", "onwards", "vat", "mwst", "ttc", "brutto", "netto", "neg", "negotiable", "only", "approx", "ca"}
+_MULTIPLES = {
+    "lakh": 1e5,
+    "lakhs": 1e5,
+    "lac": 1e5,
+    "lacs": 1e5,
+    "crore": 1e7,
+    "crores": 1e7,
+    "cr": 1e7,
+    "k": 1e3,
+    "tys": 1e3,
+}
+_WITH_PRICE = {
+    "vb",
+    "fp",
+    "ono",
+    "otr",
+    "onwards",
+    "vat",
+    "mwst",
+    "ttc",
+    "brutto",
+    "netto",
+    "neg",
+    "negotiable",
+    "only",
+    "approx",
+    "ca",
+}
 _HP = {"ps", "ch", "cv", "km", "лс", "л с", "к с", "кс", "pk", "pferdestarken", "hk", "лошадиных", "k", "koni"}
 _BHP = {"hp", "bhp", "whp"}
 _WORD = re.compile(r"[^\W\d_]+|[£€$₹₽¥]")
@@ -69,7 +100,7 @@ def mileage_km(text: str, decimal: Decimal, unit: Distance) -> float:
 
 
 def power_kw(text: str, decimal: Decimal, kw_per_unit: float) -> float:
-    """Kilowatts: "178 KM", "74 bhp", "110 kW (150 PS)"; without a unit it is `kw_per_unit` times the number. 0 is none."""
+    """Kilowatts: "178 KM", "74 bhp", "110 kW (150 PS)"; without a unit, `kw_per_unit` times the number. 0 is none."""
     best = math.nan
     for figure, word in _PAIR.findall(folded(text)):
         value, unit = plain_number(figure, decimal), word.replace(".", " ").strip()

@@ -21,13 +21,13 @@ _SHORTEST_PART = 3  # letters of a word that counts inside a cell, not only as a
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # What people write where they have nothing to say.
 NOTHING = frozenset(
-    ["", "n/a", "na", "nan", "none", "null", "-", "--", "?", "unknown", "k.a.", "k. a.", "keine angabe", "n.c.", "brak", "нет"]
+    ["", "n/a", "na", "nan", "none", "null", "-", "--", "?", "unknown", "k.a.", "k. a.", "keine angabe", "n.c.", "brak"]
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A column's name understood: which field (or `ignored`), in which language, how surely (0 to 1), by which words."""
+    """A column's name understood: which field (or `ignored`), in which language, how sure (0 to 1), by which words."""
 
     field: str
     language: str
@@ -42,7 +42,9 @@ class Vocabulary:
     columns: Mapping[str, Mapping[Words, str]]  # field -> words -> language
     kinds: Mapping[str, Mapping[Words, str]]  # field -> words -> kind
     order: Mapping[str, Sequence[str]]  # field -> kinds, the strongest first
-    signs: Mapping[str, Sequence[tuple[Words, str, str]]]  # first word -> (words, field, kind) that count inside a title
+    signs: Mapping[
+        str, Sequence[tuple[Words, str, str]]
+    ]  # first word -> (words, field, kind) that count inside a title
     ad_words: frozenset[str]
 
     def column(self, name: str, units: frozenset[str]) -> Named | None:
