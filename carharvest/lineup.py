@@ -83,9 +83,10 @@ def load_lineups(path: Path | None = None) -> Lineups:
             written = [model, *(text for text, _ in file.texts(spellings, f"{model} of {brand}"))]
             for form in {form for text in written for form in _spellings(text)}:
                 other = own.setdefault(form, model)
-                if other != model and " ".join(form) not in {" ".join(words(model)), " ".join(words(other))}:
+                names_itself = form == tuple(words(model))
+                if other != model and names_itself == (form == tuple(words(other))):
                     raise file.broken(spellings, f"{' '.join(form)!r} of {brand} is {other} already")
-                if form == tuple(words(model)):
+                if names_itself:
                     own[form] = model  # its own name is stronger than another one's spelling
                 makers.setdefault(form, set()).add(brand)
     return Lineups(

@@ -94,8 +94,13 @@ def understood(
             f"{table}: no column of it is understood ({', '.join(header[:8])})",
             hint="is the first row its header? --overrides says what columns hold",
         )
-    ranked = {f: tuple(sorted(c, key=lambda one: (-round(one.fit, 1), -one.sure, one.place))) for f, c in taken.items()}
+    ranked = {f: tuple(sorted(c, key=_rank)) for f, c in taken.items()}
     return Columns({name: ranked[name] for name in FIELDS if name in ranked}, left_out)
+
+
+def _rank(column: Column) -> tuple[float, float, int, int]:
+    """The best column of a field first; of equally good ones that with the plainer name ("Modèle", "Libellé modèle")."""
+    return -round(column.fit, 1), -column.sure, len(name_words(column.name)), column.place
 
 
 def _different(rows: Sequence[Sequence[str]], place: int) -> list[str]:

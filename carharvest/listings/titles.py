@@ -91,6 +91,8 @@ class TitleReader:
             model, trim = found.name, self._trim(found, tokens, at, pieces)
         elif brand and behind:
             model, trim = self._unknown_model(tokens, at, pieces, behind)
+        if found is not None and found.end - found.start > 1:
+            tokens[found.start] = ""  # "Wagon R" is no wagon
         told = self.vocabulary.signs_in(tokens)
         fuel, transmission, body = (
             self.vocabulary.strongest(field, told.get(field, set())) for field in ("fuel", "transmission", "body")
@@ -193,6 +195,8 @@ class TitleReader:
                 break
             if own:
                 kept.append(piece.strip(".,-"))
+        while kept and len(kept[-1]) == 1 and kept[-1].isdecimal():
+            kept.pop()  # of "7 seats", cut off before the seats
         return " ".join(kept)
 
 
