@@ -11,6 +11,8 @@ from carharvest.yamlfile import YamlFile
 
 Words = tuple[str, ...]
 
+_LEAST_ALIKE = 85  # of 100: one letter of six or seven wrong, too many or missing
+_LEAST_LETTERS = 5
 _PATTERN_WORD = re.compile(r"[\d#]+|[^\W\d_]+")
 
 
@@ -47,6 +49,19 @@ class Lineups:
                     if form in names:
                         return Model(brand, names[form], begin, end)
         return None
+
+    def nearest(self, brand: str, word: str) -> str:
+        """The model of the brand that a misspelt word stands for ("Felica", "Passart"); "" where none is that near."""
+        from rapidfuzz import fuzz, process
+
+        plain = "".join(words(word))
+        if len(plain) < _LEAST_LETTERS or not plain.isalpha():
+            return ""
+        names = {form[0]: name for form, name in self._names.get(brand, {}).items() if len(form) == 1}
+        near = process.extractOne(
+            plain, [n for n in names if n.isalpha()], scorer=fuzz.ratio, score_cutoff=_LEAST_ALIKE
+        )
+        return names[near[0]] if near else ""
 
     def makers(self, tokens: Sequence[str]) -> frozenset[str]:
         """The brands that make a model whose name the text begins with: the longest name counts."""

@@ -61,7 +61,7 @@ class CarFinder:
         from_cell = next((car for car in read if car.model), Car())
         model, trim = from_cell.model, from_cell.trim
         if named and not model:
-            model, trim = self._as_written(named[0])
+            model, trim = self._as_written(brand, named[0])
         if not model:
             model, trim = from_title.model, from_title.trim
         elif from_title.model == model and len(from_title.trim) > len(trim):
@@ -117,9 +117,12 @@ class CarFinder:
         near = process.extractOne(wanted, list(names), scorer=fuzz.ratio, score_cutoff=_LEAST_ALIKE)
         return names[near[0]] if near else ""
 
-    def _as_written(self, cell: str) -> tuple[str, str]:
+    def _as_written(self, brand: str, cell: str) -> tuple[str, str]:
         """A model that nobody knows: all of a short name, two words of a long one."""
         first = cell.replace("_", " ").split()
+        near = self.reader.lineups.nearest(brand, first[0])
+        if near:
+            return near, " ".join(first[1:6])
         return (tidy(cell), "") if len(first) <= 3 else (tidy(" ".join(first[:2])), " ".join(first[2:7]))
 
     def _is_vague(self, cell: str) -> bool:

@@ -99,7 +99,7 @@ def understood(
 
 
 def _rank(column: Column) -> tuple[float, float, int, int]:
-    """The best column of a field first; of equally good ones that with the plainer name ("Modèle", "Libellé modèle")."""
+    """The best column of a field first; of equally good ones the one with the plainer name: "Modèle"."""
     return -round(column.fit, 1), -column.sure, len(name_words(column.name)), column.place
 
 

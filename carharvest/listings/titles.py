@@ -90,7 +90,7 @@ class TitleReader:
         if found is not None:
             model, trim = found.name, self._trim(found, tokens, at, pieces)
         elif brand and behind:
-            model, trim = self._unknown_model(tokens, at, pieces, behind)
+            model, trim = self._unknown_model(brand, tokens, at, pieces, behind)
         if found is not None and found.end - found.start > 1:
             tokens[found.start] = ""  # "Wagon R" is no wagon
         told = self.vocabulary.signs_in(tokens)
@@ -162,7 +162,7 @@ class TitleReader:
         return self._until_ad(pieces[first:])
 
     def _unknown_model(
-        self, tokens: Sequence[str], at: Sequence[int], pieces: Sequence[str], behind: int
+        self, brand: str, tokens: Sequence[str], at: Sequence[int], pieces: Sequence[str], behind: int
     ) -> tuple[str, str]:
         if behind >= len(tokens):
             return "", ""
@@ -177,7 +177,7 @@ class TitleReader:
             return "", ""
         if self.brands.exactly(piece):
             return "", ""
-        return tidy(piece), self._until_ad(pieces[at[behind] + 1 :])
+        return self.lineups.nearest(brand, piece) or tidy(piece), self._until_ad(pieces[at[behind] + 1 :])
 
     def _says_other(self, word: str) -> bool:
         """Whether a word is known to be no model."""
