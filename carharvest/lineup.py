@@ -42,7 +42,7 @@ class Lineups:
             return None
         firsts = self._firsts[brand]
         for begin in range(start, len(tokens)):
-            if tokens[begin] not in firsts and not tokens[begin].isdecimal():
+            if not any(form[0] in firsts for form in _forms(tokens[begin : begin + 1])):
                 continue
             for end in range(min(len(tokens), begin + self._longest[brand]), begin, -1):
                 for form in _forms(tokens[begin:end]):
@@ -108,7 +108,7 @@ def load_lineups(path: Path | None = None) -> Lineups:
         names,
         {brand: frozenset(form[0] for form in own) for brand, own in names.items()},
         {brand: max(map(len, own)) for brand, own in names.items()},
-        {form: frozenset(keys) for form, keys in makers.items() if any(w.isalpha() for w in form) or len(form) == 1},
+        {form: frozenset(keys) for form, keys in makers.items() if sum(map(len, form)) > 1},
     )
 
 
@@ -123,7 +123,7 @@ def _spellings(text: str) -> Iterator[Words]:
 def _forms(found: Sequence[str]) -> Iterator[Words]:
     """The words, then with `#` for digits: "320" as 3## and as ###, since patterns name numbers by their shape."""
     yield tuple(found)
-    if any(word.isdecimal() for word in found):
+    if any(word[:1].isdecimal() for word in found):
         yield tuple(word[:-1] + "#" if word.isdecimal() else word for word in found)
         yield tuple(word[0] + "#" * (len(word) - 1) if word.isdecimal() else word for word in found)
         yield tuple("#" * len(word) if word.isdecimal() else word for word in found)

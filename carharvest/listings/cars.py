@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from math import isnan
 from pathlib import PurePath
 
 from carharvest.listings.titles import Car, TitleReader, tidy
@@ -27,6 +28,7 @@ class CarFinder:
     said: bool = False
     favoured: Counter[str] = field(default_factory=Counter)
     _cells: dict[tuple[str, str], Car] = field(default_factory=dict)
+    _vague: dict[str, bool] = field(default_factory=dict)
     _brands: dict[str, str] = field(default_factory=dict)
     _cars: dict[tuple[str, tuple[str, ...], str], Car] = field(default_factory=dict)
 
@@ -69,7 +71,17 @@ class CarFinder:
         if not model:
             model = next((tidy(cell) for cell in model_cells if _FAMILY.match(" ".join(words(cell)))), "")
         brand = brand or printable(to_ascii(written), 40).upper()
-        return _filled(replace(from_title, brand=brand, model=model, trim=trim), from_cell)
+        return Car(
+            brand,
+            model,
+            trim,
+            from_cell.engine_cc if not isnan(from_cell.engine_cc) else from_title.engine_cc,
+            from_cell.power_kw if not isnan(from_cell.power_kw) else from_title.power_kw,
+            from_cell.year if not isnan(from_cell.year) else from_title.year,
+            from_cell.fuel or from_title.fuel,
+            from_cell.transmission or from_title.transmission,
+            from_cell.body or from_title.body,
+        )
 
     def _read_cell(self, cell: str, brand: str) -> Car:
         found = self._cells.get((cell, brand))
@@ -86,7 +98,9 @@ class CarFinder:
                 match for match in self.reader.brands.find(f"{cell} {model_cell} {title}".strip()) if not match.by_model
             ]
             brand = named[0].brand if named else ""
-        return brand or self.table_brand or self._maker(model_cell or title)
+        if brand or cell:
+            return brand  # one that is written, though nobody knows it, is not taken for another
+        return self.table_brand or self._maker(model_cell or title)
 
     def _maker(self, text: str) -> str:
         """The brand that makes a model whose name the text begins with; of several, the one the table names most."""
@@ -126,6 +140,13 @@ class CarFinder:
         return (tidy(cell), "") if len(first) <= 3 else (tidy(" ".join(first[:2])), " ".join(first[2:7]))
 
     def _is_vague(self, cell: str) -> bool:
+        """Whether a cell names nothing: "", "andere", or a whole row of models."""
+        found = self._vague.get(cell)
+        if found is None:
+            found = self._vague[cell] = self._names_nothing(cell)
+        return found
+
+    def _names_nothing(self, cell: str) -> bool:
         if is_nothing(cell):
             return True
         tokens = words(cell)
@@ -148,16 +169,3 @@ def brand_of_file(name: str, finder: CarFinder) -> str:
             if len(makers := finder.reader.lineups.makers(tokens[i:])) == 1
         }
     return named.pop() if len(named) == 1 else ""
-
-
-def _filled(car: Car, more: Car) -> Car:
-    """The car with what `more` knows of it, where it knows it itself."""
-    return replace(
-        car,
-        engine_cc=more.engine_cc if more.engine_cc == more.engine_cc else car.engine_cc,
-        power_kw=more.power_kw if more.power_kw == more.power_kw else car.power_kw,
-        year=more.year if more.year == more.year else car.year,
-        fuel=more.fuel or car.fuel,
-        transmission=more.transmission or car.transmission,
-        body=more.body or car.body,
-    )

@@ -186,7 +186,7 @@ def _by_values(
     ]
     for field_, fits in signs:
         share = _share(values, fits)
-        if field_ not in have and share >= _BY_VALUES and (len(values) > 1 or field_ == "brand"):
+        if field_ not in have and share >= _BY_VALUES and (len(values) > 1 or field_ not in VALUE_FIELDS):
             return Column(
                 place, name, field_, f"{share:.0%} of its values look like it", share, decimal, _unit(values[0])
             )

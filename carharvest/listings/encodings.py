@@ -1,12 +1,13 @@
 """Which encoding a file of text has."""
 
 import codecs
+import re
 from typing import IO
 
 _READ = 1 << 20  # bytes at once
 _SAMPLE = 400_000  # bytes of lines with a byte outside ASCII: enough to tell one 8-bit encoding from another
 _EIGHT_BIT = ("cp1252", "cp1250", "cp1251")  # Western, Central European, Cyrillic Windows
-_CLOSE = 0.05  # of charset-normalizer's measures: nearer than that, the most usual of them is taken
+_SIGN_IN_WORD = re.compile(r"[^\W\d_][¡-¿×÷](?=[^\W\d_])|(?<!\w)[¡-¿×÷](?=[^\W\d_])")
 
 
 def encoding_of(raw: IO[bytes]) -> str:
@@ -33,17 +34,14 @@ def encoding_of(raw: IO[bytes]) -> str:
 
 
 def _eight_bit(text: bytes) -> str:
+    """Of the encodings in which charset-normalizer finds a language, the one with fewest signs inside words: what is
+    "łódź" in one is "³ódŸ" in another; of equals the most usual."""
     from charset_normalizer import from_bytes
 
     telling = b"\n".join(line for line in text.split(b"\n") if not line.isascii())[:_SAMPLE]
-    found = {match.encoding: match for match in from_bytes(telling, cp_isolation=list(_EIGHT_BIT))}
-    best = min(found.values(), key=lambda match: (match.chaos, -match.coherence), default=None)
-    if best is None:
-        return "cp1252"
-    return next(
-        name
-        for name in _EIGHT_BIT
-        if name in found
-        and found[name].chaos <= best.chaos + _CLOSE
-        and found[name].coherence >= best.coherence - _CLOSE
+    read = {name: match for name in _EIGHT_BIT if (match := from_bytes(telling, cp_isolation=[name]).best())}
+    most = max((match.coherence for match in read.values()), default=0.0)
+    likely = [name for name, match in read.items() if match.coherence >= most / 2]
+    return min(
+        likely, key=lambda name: len(_SIGN_IN_WORD.findall(telling.decode(name, "replace"))), default=_EIGHT_BIT[0]
     )

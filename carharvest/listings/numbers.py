@@ -15,7 +15,7 @@ def decimal_sign(cells: Iterable[str], usual: Decimal | None) -> Decimal | None:
     """The decimal sign of a column, or None where nothing in it tells: "1,5" and "0,125" tell, "1,500" does not.
 
     Where only numbers such as 1,500 stand in it: they are thousands if the column also has smaller ones without a sign
-    and none larger, decimals if it has larger ones; else as is `usual` in the table.
+    and none larger; else as is `usual` in the table.
     """
     votes = {".": 0, ",": 0}
     doubtful = {".": 0, ",": 0}
@@ -40,14 +40,8 @@ def decimal_sign(cells: Iterable[str], usual: Decimal | None) -> Decimal | None:
                 doubtful[signs[0]] += 1
     if votes["."] != votes[","]:
         return "." if votes["."] > votes[","] else ","
-    for sign, other in ((",", "."), (".", ",")):
-        if doubtful[sign] and not doubtful[other]:
-            if usual == sign and not small:
-                return "," if sign == "," else "."
-            if small and not large:
-                return "." if other == "." else ","
-            if large and not small:
-                return "," if sign == "," else "."
+    if small and not large and doubtful[","] != doubtful["."] and 0 in doubtful.values():
+        return "." if doubtful[","] else ","
     return usual
 
 

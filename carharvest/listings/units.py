@@ -64,6 +64,7 @@ _WORD = re.compile(r"[^\W\d_]+|[£€$₹₽¥]")
 _PAIR = re.compile(rf"({NUMBER.pattern})\s*([^\W\d_]+(?:[.\s][^\W\d_](?![^\W\d_]))?)?")
 _CC = re.compile(r"^(cc|ccm|cm|cm3|cm³|kubik|кубсм|см)$")
 _LITRES = {"l", "liter", "litre", "litres", "liters", "ltr", "litri", "litros", "л"}
+_LEAST_CC = 40  # of a number that can be cubic centimetres
 _YEAR = re.compile(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)")
 _ELECTRIC = re.compile(r"k?wh")
 
@@ -124,12 +125,14 @@ def engine_cc(text: str, decimal: Decimal) -> float:
     unit = word[0] if word else ""
     if "." in found[0] and value >= 10 and not unit and plain_number(found[0], ".") <= 10:
         value = plain_number(found[0], ".")  # "2.143" beside decimal commas
+    if _CC.match(unit) and value < _LEAST_CC:  # "1.398 ccm": the sign groups thousands after all
+        value = plain_number(found[0], "," if decimal == "." else ".")
     if unit in _LITRES or (value <= 10 and not _CC.match(unit)):
         whole = float(value).is_integer() and "." not in found[0] and "," not in found[0]
         return math.nan if whole and unit and unit not in _LITRES else round(value * 1000) or math.nan
     if unit and not _CC.match(unit):
         return math.nan
-    return round(value) if value >= 40 else math.nan
+    return round(value) if value >= _LEAST_CC else math.nan
 
 
 def torque_nm(text: str, decimal: Decimal) -> float:

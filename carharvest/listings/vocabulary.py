@@ -18,7 +18,7 @@ IGNORED = "ignored"
 VALUE_FIELDS = ("fuel", "transmission", "body", "colour", "seller")
 _LONGEST = 5  # words of an entry
 _SHORTEST_PART = 3  # letters of a word that counts inside a cell, not only as all of it
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CAMEL = re.compile(r"(?<=[a-z]{2})(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # "kW" is one word
 # What people write where they have nothing to say.
 NOTHING = frozenset(
     ["", "n/a", "na", "nan", "none", "null", "-", "--", "?", "unknown", "k.a.", "k. a.", "keine angabe", "n.c.", "brak"]
