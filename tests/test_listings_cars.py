@@ -38,6 +38,7 @@ READER = understanding().reader
         ),  # wrong, and known to be: nothing tells it from the above
         ("Mazda__klima_leder__Alufelgen", "MAZDA", "", ""),
         ("Toyota Obscurio 1.8", "TOYOTA", "Obscurio", ""),
+        ("Fiat Avventura MULTIJET", "FIAT", "Avventura", "MULTIJET"),
         ("Gut erhaltene Alufelgen", "", "", ""),
         ("", "", "", ""),
     ],
@@ -101,10 +102,10 @@ def test_a_model_is_one_however_it_is_written(brand: str, text: str, model: str)
 
 
 def test_every_model_is_found_by_its_own_name() -> None:
-    lineups = load_lineups()
+    lineups, brands = load_lineups(), load_brands().brands
     assert lineups.count() > 1500
     for brand, names in lineups._names.items():
-        assert brand in load_brands().brands
+        assert brand in brands
         for model in set(names.values()):
             found = lineups.find(brand, words(model))
             assert found is not None

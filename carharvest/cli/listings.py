@@ -16,6 +16,7 @@ from carharvest.cli.screen import Screen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from carharvest.listings.link import ListingsSource
     from carharvest.listings.merge import Prepared, TableSummary
     from carharvest.listings.profile import Coverage
 
@@ -187,21 +188,17 @@ def _show_summary(screen: Screen, found: Prepared, shares: Coverage) -> None:
     screen.table("filled, % of the rows", ["table", *_SHOWN], filled)
 
 
-def _show_candidates(screen: Screen, source: object, brand: str | None, limit: int | None) -> None:
-    from carharvest.listings.link import ListingsSource
+def _show_candidates(screen: Screen, source: ListingsSource, brand: str | None, limit: int | None) -> None:
     from carharvest.records import Query
 
-    assert isinstance(source, ListingsSource)  # noqa: S101
-    found = list(source.candidates(Query("", brand), limit=limit))
-    rows = [
-        [c.url, *(c.annotation.class_names if c.annotation else ()), c.annotation.model, c.annotation.year]
-        for c in found
-        if c.annotation
-    ]
+    columns = ["url", "brand", "model", "year"]
+    told = [(c.url, c.annotation) for c in source.candidates(Query("", brand), limit=limit) if c.annotation]
+    rows = [[url, " ".join(said.class_names), said.model, said.year] for url, said in told]
     if screen.as_json:
-        screen.json([dict(zip(("url", "brand", "model", "year"), row, strict=False)) for row in rows])
+        screen.json([dict(zip(columns, row, strict=True)) for row in rows])
         return
-    screen.table(f"{len(rows):,} pictures would be fetched", ["url", "brand", "model", "year"], rows[:20])
+    shown = [[url, brand, model, str(year or "")] for url, brand, model, year in rows[:20]]
+    screen.table(f"{len(rows):,} pictures would be fetched", columns, shown)
 
 
 def _columns_as_json(table: TableSummary) -> dict[str, object]:

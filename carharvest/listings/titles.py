@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from carharvest.brands import BrandMapping
+from carharvest.brands import BrandMapping, Match
 from carharvest.lineup import Lineups, Model
 from carharvest.listings.units import KW_PER_HP, KW_PER_METRIC_HP
 from carharvest.listings.vocabulary import Vocabulary
@@ -72,7 +72,7 @@ class TitleReader:
         plain = _INSPECTED.sub(" ", printable(text).replace("_", " "))
         rest, power = self._power(plain)
         rest, engine = self._engine(rest)
-        named = self.brands.find(plain)
+        named = self._named(plain)
         if not brand and named:
             brand = named[0].brand
         rest, year = self._year(rest, brand)
@@ -98,6 +98,17 @@ class TitleReader:
             self.vocabulary.strongest(field, told.get(field, set())) for field in ("fuel", "transmission", "body")
         )
         return Car(brand, model, trim, engine, power, year, fuel, transmission, body)
+
+    def _named(self, text: str) -> list[Match]:
+        """The brands that a title names. A common word is a brand here too where the title begins with it: "Fiat"."""
+        found = self.brands.find(text)
+        if all(match.by_model for match in found):
+            first = words(text[:40])
+            for length in (3, 2, 1):
+                exact = self.brands.exactly(" ".join(first[:length])) if len(first) >= length else None
+                if exact:
+                    return [exact]
+        return found
 
     def _power(self, text: str) -> tuple[str, float]:
         best = math.nan

@@ -1,0 +1,295 @@
+"""Tables joined into one: copies, flags, what is written, and pictures brought into the catalog."""
+
+import csv
+import json
+import random
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from carharvest.errors import BadListings
+from carharvest.listings.link import ListingsSource, addresses
+from carharvest.listings.merge import Prepared, only_plausible
+from carharvest.listings.outputs import read_listings, write_listings
+from carharvest.listings.prepare import prepared, understanding
+from carharvest.listings.profile import coverage, write_profile
+from carharvest.records import Query
+from tests.conftest import Loopback, Run, jpeg
+
+TODAY = date(2024, 6, 1)
+BY = understanding()
+HEADER = ["brand", "model", "title", "year", "price", "mileage", "fuel", "city", "date created", "image", "url"]
+AD = ["VW", "Golf", "Golf 1.4 TSI Highline, one owner", "2015", "9500", "81234", "petrol", "Ulm", "2024-05-01", "", ""]
+
+
+def ad(**changes: str) -> list[str]:
+    return [changes.get(name.replace(" ", "_"), value) for name, value in zip(HEADER, AD, strict=True)]
+
+
+def table(folder: Path, *rows: list[str], name: str = "cars.csv") -> Path:
+    with (folder / name).open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([HEADER, *rows])
+    return folder / name
+
+
+def joined(folder: Path, *rows: list[str]) -> Prepared:
+    return prepared([table(folder, *rows)], BY, TODAY)
+
+
+def relations(found: Prepared) -> list[tuple[int, str]]:
+    return list(zip(found.sources["listing_id"], found.sources["relation"], strict=True))
+
+
+def test_equal_rows_are_one_listing_and_every_source_row_is_kept(tmp_path: Path) -> None:
+    found = joined(tmp_path, ad(), ad(year="2016"), ad(), ad())
+    assert relations(found) == [(1, "first"), (2, "first"), (1, "exact"), (1, "exact")]
+    assert found.listings["copies"].tolist() == [3, 1]
+    assert found.sources["line"].tolist() == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"price": "8900"}, True),  # came down
+        ({"date_created": "2024-05-20"}, True),
+        ({"title": "Golf 1.4 TSI Highline one owner!"}, True),
+        ({"fuel": ""}, True),
+        ({"price": "3000"}, False),
+        ({"mileage": "20000"}, False),
+        ({"fuel": "diesel"}, False),
+        ({"year": "2012"}, False),
+        ({"city": "Bonn", "mileage": "81235"}, False),
+        ({"title": "Trendline with towbar, second hand"}, True),  # the same price and kilometre
+        ({"title": "Trendline with towbar, second hand", "mileage": "81300"}, False),
+        ({"city": "Bonn"}, True),
+        ({"city": "Bonn", "price": "9400"}, False),
+    ],
+)
+def test_a_car_that_is_placed_again_is_one_listing(tmp_path: Path, change: dict[str, str], same: bool) -> None:
+    found = joined(tmp_path, ad(), ad(**change))
+    assert [relation for _, relation in relations(found)].count("near") == int(same)
+    assert len(found.listings) == (1 if same else 2)
+
+
+def test_round_distances_tell_no_car(tmp_path: Path) -> None:
+    for km in ("80000", "0", "500"):
+        found = joined(tmp_path, ad(mileage=km, title="a"), ad(mileage=km, title="b", city="Bonn"))
+        assert len(found.listings) == 2, km
+
+
+def test_the_row_with_a_price_stands_for_its_listing_and_gaps_are_filled(tmp_path: Path) -> None:
+    poor = ad(price="", fuel="")
+    rich = ad(price="9500", mileage="", url="https://x.example/ad/1")
+    (row,) = joined(tmp_path, poor, rich).listings.to_dict("records")
+    assert (row["price"], row["fuel"], row["mileage_km"], row["line"], row["copies"]) == (9500, "petrol", 81234, 3, 2)
+
+
+def test_listings_with_a_price_come_first(tmp_path: Path) -> None:
+    rows = [
+        ad(price="", title="a b c", year="2001"),
+        ad(price="0", title="d e f", year="2002"),
+        ad(title="g h i", year="2003"),
+    ]
+    found = joined(tmp_path, *rows)
+    assert found.listings["year"].tolist() == [2003, 2001, 2002]
+    assert found.listings["listing_id"].tolist() == [1, 2, 3]
+    assert found.sources["listing_id"].tolist() == [2, 3, 1]
+
+
+def test_tables_of_different_make_are_joined(tmp_path: Path) -> None:
+    table(tmp_path, ad(url="https://x.example/ad/1"))
+    (tmp_path / "b.csv").write_text(
+        "Marke;Modell;Baujahr;Preis;Kilometerstand;Farbe\nVW;golf;2015;9.500 €;81.234 km;blau\n"
+    )
+    found = prepared([tmp_path / "cars.csv", tmp_path / "b.csv"], BY, TODAY)
+    assert [t.name for t in found.tables] == ["cars.csv", "b.csv"]
+    assert len(found.listings) == 2  # euros are not what the first one counts in, for all that is known
+    (tmp_path / "say.yaml").write_text("cars.csv: {currency: EUR}")
+    found = prepared([tmp_path / "cars.csv", tmp_path / "b.csv"], understanding(overrides=tmp_path / "say.yaml"), TODAY)
+    (row,) = found.listings.to_dict("records")
+    assert (row["file"], row["colour"], row["copies"]) == ("cars.csv", "blue", 2)
+
+
+CELLS = {
+    "brand": ["VW", "BMW", "Tramontana", ""], "model": ["Golf", "3er", "R", "andere"], "year": ["2015", "9999", "x"],
+    "price": ["9500", "9400", "0", ""], "mileage": ["81234", "80000", ""], "city": ["Ulm", ""],
+    "title": ["one two three", "BMW 320d", ""],
+}  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries({name: st.sampled_from(cells) for name, cells in CELLS.items()}), min_size=1, max_size=14
+    )
+)
+def test_no_row_is_lost_or_counted_twice(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]]) -> None:
+    folder = tmp_path_factory.mktemp("listings")
+    found = joined(folder, *(ad(**row) for row in rows))
+    assert len(found.sources) + len(found.rejects) == len(rows)
+    assert found.listings["copies"].sum() == len(found.sources)
+    assert found.listings["listing_id"].tolist() == list(range(1, len(found.listings) + 1))
+    firsts = found.sources[found.sources["relation"] == "first"]
+    assert sorted(firsts["listing_id"]) == found.listings["listing_id"].tolist()
+    assert set(found.sources["listing_id"]) == set(found.listings["listing_id"])
+    counted = [(t.exact, t.near, t.rows) for t in found.tables]
+    assert counted[0][2] - counted[0][0] - counted[0][1] == len(found.listings)
+    shuffled = list(rows)
+    random.Random(1).shuffle(shuffled)
+    again = joined(folder, *(ad(**row) for row in shuffled))
+    assert len(again.listings) == len(found.listings)  # whatever the order
+
+
+@pytest.mark.parametrize(
+    ("change", "flags"),
+    [
+        ({}, ""), ({"year": "1000"}, "year"), ({"year": "9999"}, "year"), ({"year": "2025"}, ""),
+        ({"year": "2026"}, "year"),
+        ({"year": "2018", "date_created": "2016-05-01"}, "year"), ({"year": "1886"}, ""), ({"price": "0"}, "price"),
+        ({"price": "12345678"}, "price"),
+        ({"price": "11111"}, "price"), ({"price": "99999"}, ""), ({"price": "1"}, "price"), ({"price": ""}, ""),
+        ({"mileage": "9000000"}, "mileage"),
+        ({"title": "Golf 0.999 l"}, ""), ({"title": "Golf 1500 kW"}, ""), ({"title": "Golf 2000 kW"}, "power"),
+        ({"year": "9999", "price": "0"}, "year price"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_flagged_and_kept(tmp_path: Path, change: dict[str, str], flags: str) -> None:
+    (row,) = joined(tmp_path, ad(**change)).listings.to_dict("records")
+    assert row["flags"] == flags
+    if "year" in change:
+        assert row["year"] == int(change["year"])
+
+
+def test_strict_leaves_out_what_is_flagged_and_says_so(tmp_path: Path) -> None:
+    found = only_plausible(joined(tmp_path, ad(), ad(price="0", year="2001", title="a b c")))
+    assert found.listings["price"].tolist() == [9500]
+    assert [(r.line, r.reason) for r in found.rejects] == [(3, "implausible: price")]
+    assert found.sources["listing_id"].tolist() == [1, 0]
+
+
+def test_indian_prices_are_counted_in_lakh_where_the_brands_are_india_s(tmp_path: Path) -> None:
+    (tmp_path / "car data.csv").write_text(
+        "Car_Name,Year,Selling_Price,Kms_Driven\nciaz,2014,3.35,27000\nertiga,2013,4.75,43000\n"
+    )
+    found = prepared([tmp_path / "car data.csv"], BY, TODAY)
+    assert found.listings["price"].tolist() == [335_000, 475_000]
+    assert set(found.listings["currency"]) == {"INR"}
+    assert "lakh" in found.tables[0].sense.why["price"]
+
+
+def test_bare_power_is_kilowatts_where_titles_name_more_horse_power(tmp_path: Path) -> None:
+    rows = "".join(
+        f"Renault;Clio {n} ({round(kw * 1.36)}ch);{kw},000\n" for n, kw in enumerate((55, 66, 74, 81, 96, 110))
+    )
+    (tmp_path / "cars.csv").write_text("Marque;Désignation;Puissance maximale\n" + rows)
+    found = prepared([tmp_path / "cars.csv"], BY, TODAY)
+    assert found.sources["power_kw"].tolist() == [55, 66, 74, 81, 96, 110]
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.csv.gz", "a.db"])
+def test_every_form_gives_the_same_table_back(tmp_path: Path, name: str) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow", reason="Parquet needs the extra `parquet`")
+    found = joined(tmp_path, ad(), ad(year="", price="0", title="=HYPERLINK(1)"), ad(), ["BMW", "surplus"])
+    written = write_listings(found, tmp_path / "out" / name)
+    assert all(path.exists() for path in written)
+    back = read_listings(tmp_path / "out" / name)
+    assert list(back.columns) == list(found.listings.columns)
+    plain = back.map(lambda value: "" if pd.isna(value) else str(value).removesuffix(".0").removesuffix(" 00:00:00"))
+    assert plain["year"].tolist() == ["2015", ""]
+    assert plain["listed_at"].tolist() == ["2024-05-01"] * 2
+    assert plain["title"].tolist()[1].lstrip("'") == "=HYPERLINK(1)"
+    assert plain["title"].tolist()[1].startswith("'") == (".csv" in name)  # no formula for a spreadsheet
+    with (tmp_path / "out" / "rejects.csv").open() as file:
+        assert [row["line"] for row in csv.DictReader(file)] == ["5"]
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
+def test_a_table_whose_texts_are_hostile_makes_a_harmless_profile(tmp_path: Path) -> None:
+    name = "<b>x.csv"
+    hostile = ad(brand="<script>alert(1)</script>", city="$\\frac{", fuel="<img src=x>")
+    table(tmp_path, hostile, *(ad(year=str(year)) for year in range(1990, 2015)), name=name)
+    found = prepared([tmp_path / name], BY, TODAY)
+    write_profile(found, coverage(found), tmp_path / "profile.html")
+    page = (tmp_path / "profile.html").read_text()
+    assert "<script" not in page.lower()
+    assert "<b>x.csv" not in page
+    assert page.count("data:image/png;base64,") == 2
+
+
+def test_the_addresses_in_a_cell() -> None:
+    assert addresses("https://x.example/a.jpg") == ["https://x.example/a.jpg"]
+    assert addresses("https://x.example/a,b;s=3x4.jpg, https://x.example/2.jpg|https://x.example/2.jpg") == [
+        "https://x.example/a,b;s=3x4.jpg", "https://x.example/2.jpg",
+    ]  # fmt: skip
+    assert addresses("['https://x.example/1.jpg', 'https://x.example/2.jpg']") == [
+        f"https://x.example/{n}.jpg" for n in (1, 2)
+    ]
+    assert addresses("no address, file:///etc/passwd") == []
+
+
+def test_listings_with_pictures_become_labelled_photos(tmp_path: Path, loopback: Loopback, carharvest: Run) -> None:
+    for n in range(3):
+        loopback.answers[f"/{n}.jpg"] = lambda n=n: (200, {"Content-Type": "image/jpeg"}, jpeg(n))  # type: ignore[misc]  # a default pins n
+    table(
+        tmp_path,
+        ad(image=f"{loopback.origin}/0.jpg | {loopback.origin}/1.jpg", url="https://ads.example/7"),
+        ad(brand="BMW", model="3er", title="BMW 320d", image=f"{loopback.origin}/2.jpg"),
+        ad(brand="Kia", model="Rio", title="Kia Rio"),
+    )
+    done = carharvest("listings", "prepare", "cars.csv", "-o", "cars.db")
+    assert done.returncode == 0, done.stderr
+    assert "next: carharvest listings link cars.db" in done.stderr
+    told = json.loads(carharvest("listings", "link", "cars.db", "--dry-run", "--json", "--brand", "bmw").stdout)
+    assert told == [{"url": f"{loopback.origin}/2.jpg", "brand": "BMW", "model": "3 Series", "year": 2015}]
+    done = carharvest("listings", "link", "cars.db", "--allow-private-hosts")
+    assert (done.returncode, "3 new photos" in done.stdout) == (0, True), done.stderr
+    done = carharvest("normalize", "--only", "brands", "--only", "annotations")
+    assert done.returncode == 0, done.stderr
+    stories = [json.loads(carharvest("why", f"{loopback.origin}/{n}.jpg", "--json").stdout) for n in (0, 2)]
+    labels = [{label["kind"]: label["value"] for label in story["labels"]} for story in stories]
+    assert [(found["brand"], found["model"], found["year"]) for found in labels] == [
+        ("VOLKSWAGEN", "Golf", "2015"),
+        ("BMW", "3 Series", "2015"),
+    ]
+    assert stories[0]["sightings"][0]["page_url"] == "https://ads.example/7"
+    again = carharvest("listings", "link", "cars.db", "--allow-private-hosts")
+    assert "3 known" in again.stdout
+    assert len(loopback.asked) == 3  # none was fetched again
+
+
+def test_listings_without_pictures_cannot_be_linked(tmp_path: Path) -> None:
+    write_listings(joined(tmp_path, ad()), tmp_path / "a.csv")
+    with pytest.raises(BadListings, match=r"no listing in .* has the address of a picture"):
+        list(ListingsSource(tmp_path / "a.csv").candidates(Query(""), limit=None))
+    for name in ("cars.csv", "missing.csv", "missing.db", "a.txt"):
+        with pytest.raises(BadListings):
+            read_listings(tmp_path / name)
+
+
+def test_the_commands(tmp_path: Path, carharvest: Run) -> None:
+    table(tmp_path, ad(), ad(year="9999", title="a b c"), ["BMW"])
+    done = carharvest("listings", "prepare", "cars.csv", "--explain")
+    assert (done.returncode, sorted(path.name for path in tmp_path.iterdir())) == (0, ["cars.csv"])
+    assert "named 'date created' (en)" in done.stdout
+    done = carharvest("listings", "prepare", "cars.csv", "-o", "out.csv", "--strict", "--json")
+    told = json.loads(done.stdout)
+    assert (told["rows"], told["rejected"], told["listings"]) == (2, 2, 1)
+    assert told["files"] == ["out.csv", "out.sources.csv", "rejects.csv", "out.html"]
+    for arguments, code, said in (
+        (["prepare", "cars.csv", "-o", "out.csv"], 28, "--overwrite"),
+        (["prepare", "nothing.csv", "-o", "b.csv"], 28, "nothing.csv cannot be read"),
+        (["prepare", "cars.csv", "-o", "b.xyz"], 28, "b.xyz is none of"),
+        (["prepare", "cars.csv"], 2, "--output"),
+        (["words", "nonsense"], 2, "none of"),
+    ):
+        done = carharvest("listings", *arguments)
+        assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    done = carharvest("listings", "words", "fuel")
+    assert "benzin" in done.stdout
+    assert not np.any(["Traceback" in done.stderr])
