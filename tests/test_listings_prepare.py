@@ -252,12 +252,12 @@ def test_listings_with_pictures_become_labelled_photos(tmp_path: Path, loopback:
     done = carharvest("normalize", "--only", "brands", "--only", "annotations")
     assert done.returncode == 0, done.stderr
     stories = [json.loads(carharvest("why", f"{loopback.origin}/{n}.jpg", "--json").stdout) for n in (0, 2)]
-    labels = [{label["kind"]: label["value"] for label in story["labels"]} for story in stories]
+    labels = [{label["kind"]: label["value"] for label in story["labels"]} for (story,) in stories]
     assert [(found["brand"], found["model"], found["year"]) for found in labels] == [
         ("VOLKSWAGEN", "Golf", "2015"),
         ("BMW", "3 Series", "2015"),
     ]
-    assert stories[0]["sightings"][0]["page_url"] == "https://ads.example/7"
+    assert stories[0][0]["sightings"][0]["page_url"] == "https://ads.example/7"
     again = carharvest("listings", "link", "cars.db", "--allow-private-hosts")
     assert "3 known" in again.stdout
     assert len(loopback.asked) == 3  # none was fetched again
