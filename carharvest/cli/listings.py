@@ -24,7 +24,9 @@ app = typer.Typer(help="Make one clean table of car listings from anywhere.", no
 
 Files = Annotated[
     list[Path],
-    typer.Argument(help="Tables: .csv, .tsv, .txt, .xlsx, .xls, .ods; also .gz and .zip of these.", show_default=False),
+    typer.Argument(
+        help="Tables, or folders of them: .csv, .tsv, .txt, .xlsx, .xls, .ods; also .gz and .zip.", show_default=False
+    ),
 ]
 _SHOWN = ("brand", "model", "year", "price", "mileage_km", "fuel", "transmission")
 
@@ -51,20 +53,19 @@ def prepare(
 
     Beside OUTPUT come its source rows, rejects.csv and a profile with plots. With --explain alone nothing is written.
     """
-    from carharvest.errors import BadListings
     from carharvest.listings.merge import only_plausible
-    from carharvest.listings.outputs import form_of, profile_file, write_listings
+    from carharvest.listings.outputs import check_outputs, profile_file, write_listings
     from carharvest.listings.prepare import explained, prepared, understanding
     from carharvest.listings.profile import coverage, write_profile
+    from carharvest.listings.read import files_in
     from carharvest.settings import load_settings
 
     screen = Screen(quiet=quiet, as_json=as_json)
     if output is None and not explain:
         raise typer.BadParameter("say where it goes: -o listings.parquet (or .csv, .db)", param_hint="--output")
+    files = files_in(files)
     if output is not None:
-        form_of(output)
-        if output.exists() and not overwrite:
-            raise BadListings(f"{output} is there already", hint="--overwrite replaces it")
+        check_outputs(output, files, overwrite=overwrite)
     by = understanding(load_settings().brand_mapping, words, overrides)
     if output is None:
         _show_columns(screen, explained(files, by))

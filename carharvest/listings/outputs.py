@@ -33,6 +33,24 @@ def form_of(target: Path) -> str:
     return form
 
 
+def outputs_of(target: Path) -> list[Path]:
+    """All files that come with `target`, itself first: source rows, rejects, profile."""
+    beside = sources_file(target)
+    return [target, *([beside] if beside else []), rejects_file(target), profile_file(target)]
+
+
+def check_outputs(target: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
+    """Raises BadListings where writing would replace a table that is read, or, without `overwrite`, any file."""
+    read = {file.resolve() for file in inputs}
+    for file in outputs_of(target):
+        if file.resolve() in read:
+            raise BadListings(
+                f"{file} is read: it will not be replaced", hint="write to another folder, or another name"
+            )
+        if file.exists() and not overwrite:
+            raise BadListings(f"{file} is there already", hint="--overwrite replaces it, or write to another folder")
+
+
 def sources_file(target: Path) -> Path | None:
     """Where the source rows go: "listings.sources.csv" beside "listings.csv"; None where they are in the same file."""
     form = form_of(target)
@@ -41,23 +59,35 @@ def sources_file(target: Path) -> Path | None:
     return target.with_name(target.name[: -len(form)] + ".sources" + form)
 
 
+def rejects_file(target: Path) -> Path:
+    """Where the rejects go."""
+    return target.with_name("rejects.csv")
+
+
 def profile_file(target: Path) -> Path:
     """Where the profile goes: "listings.html" beside "listings.csv"."""
     return target.with_name(target.name[: -len(form_of(target))] + ".html")
 
 
 def write_listings(found: Prepared, target: Path) -> list[Path]:
-    """Writes the listings, their source rows and the rejects; returns the files. A file appears whole or not at all."""
-    form, beside = form_of(target), sources_file(target)
-    rejects = target.with_name("rejects.csv")
-    target.absolute().parent.mkdir(parents=True, exist_ok=True)
-    if beside is None:
-        _whole(target, lambda file: _to_database(found, file))
-    else:
-        write = _to_parquet if form == ".parquet" else _to_csv
-        _whole(beside, lambda file: write(found.sources, file))
-        _whole(target, lambda file: write(found.listings, file))
-    _whole(rejects, lambda file: _write_rejects(found.rejects, file))
+    """Writes the listings, their source rows and the rejects; returns the files. A file appears whole or not at all.
+
+    Raises BadListings where they cannot be written.
+    """
+    form, beside, rejects = form_of(target), sources_file(target), rejects_file(target)
+    try:
+        target.absolute().parent.mkdir(parents=True, exist_ok=True)
+        _whole(rejects, lambda file: _write_rejects(found.rejects, file))
+        if beside is None:
+            _whole(target, lambda file: _to_database(found, file))
+        else:
+            write = _to_parquet if form == ".parquet" else _to_csv
+            _whole(beside, lambda file: write(found.sources, file))
+            _whole(target, lambda file: write(found.listings, file))
+    except OSError as error:
+        raise BadListings(
+            f"{target} cannot be written: {error.strerror or error}", hint="is there room, and may you write there?"
+        ) from error
     return [target, *([beside] if beside else []), rejects]
 
 

@@ -27,6 +27,22 @@ _LONGEST_LINE = 1_000_000  # characters: a longer one is no table
 Opener = Callable[[], IO[bytes]]
 
 
+def files_in(paths: Sequence[Path]) -> list[Path]:
+    """The files, and of folders the tables right inside them, by name. Raises BadListings for a folder without any."""
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(file for file in path.iterdir() if _is_table(file)) if path.is_dir() else [path]
+        if not inside:
+            raise BadListings(f"{path} has no tables in it", hint="one of " + ", ".join((*_TEXTS, *BOOKS)))
+        found += inside
+    return found
+
+
+def _is_table(file: Path) -> bool:
+    plain = file.name.lower().removesuffix(".gz")
+    return file.is_file() and plain.endswith((*_TEXTS, *BOOKS, ".zip")) and not file.name.startswith(".")
+
+
 def tables_of(path: Path) -> Iterator[Table]:
     """The tables in a file: one of a text, one a sheet of a book, one a member of a .zip.
 
