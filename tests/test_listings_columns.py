@@ -106,6 +106,18 @@ def test_columns_without_a_telling_name_are_known_by_their_values() -> None:
     }  # fmt: skip
 
 
+def test_a_table_without_a_header_loses_no_row(tmp_path: Path) -> None:
+    (tmp_path / "cars.csv").write_text("BMW,320,2015,£9500\nVW,Golf,2012,£5000\nKia,Rio,1999,£900\n")
+    (tmp_path / "say.yaml").write_text("'*': {columns: {model: column 2}}")
+    found = prepared([tmp_path / "cars.csv"], understanding(overrides=tmp_path / "say.yaml"), TODAY).sources
+    assert found["line"].tolist() == [1, 2, 3]
+    assert found[["brand", "model", "year", "price"]].values.tolist() == [
+        ["BMW", "3 Series", 2015, 9500],
+        ["VOLKSWAGEN", "Golf", 2012, 5000],
+        ["KIA", "Rio", 1999, 900],
+    ]
+
+
 def test_a_name_that_its_values_contradict_is_not_believed() -> None:
     columns = columns_of(["brand", "mileage", "link"], [["BMW", "23.4 kmpl", "https://x.example/a/image;s=320"]] * 3)
     assert fields(columns) == {"brand": ["brand"], "consumption_l_100km": ["mileage"], "image_url": ["link"]}

@@ -19,6 +19,7 @@ _MOST_TOLD_APART = 60  # different values of a column whose kind is told by them
 _UNIT_WORDS = frozenset(CURRENCIES) | frozenset(
     "km kms mi miles kw ps hp bhp ch cc ccm cm cm3 mpg kmpl l nm kwh".split()  # noqa: SIM905 - reads better
 )
+_FIRST_YEAR, _LAST_YEAR, _FEW_YEARS = 1950, 2035, 2  # numbers that are years where there are several of them
 _IMAGE_ENDS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
 
 
@@ -168,6 +169,7 @@ def _by_values(
     signs: list[tuple[str, Fits]] = [
         *((f, _kind_fits(vocabulary, f)) for f in told),
         ("brand", is_brand),
+        ("year", lambda cell: cell.isdecimal() and _FIRST_YEAR <= int(cell) <= _LAST_YEAR and len(values) > _FEW_YEARS),
         ("price", lambda cell: units.price(cell, decimal or ".")[1] != ""),
         (
             "mileage_km",

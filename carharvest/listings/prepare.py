@@ -17,7 +17,7 @@ from carharvest.listings.merge import Arrays, Prepared, TableSummary, merged
 from carharvest.listings.overrides import Override, load_overrides, override_for
 from carharvest.listings.plausible import flags
 from carharvest.listings.read import tables_of
-from carharvest.listings.tables import Piece, Table
+from carharvest.listings.tables import Piece, Table, unique_header
 from carharvest.listings.titles import TitleReader
 from carharvest.listings.unify import Reading, reading_of, unified
 from carharvest.listings.vocabulary import Vocabulary, load_vocabulary
@@ -76,7 +76,7 @@ def explained(files: Sequence[Path], by: Understanding) -> list[TableSummary]:
     found = []
     for file in files:
         for table in tables_of(file):
-            reading = _reading(table, next(table.pieces, Piece([], [])), by)
+            reading = _reading(table, _headed(table, next(table.pieces, Piece([], [])), by), by)
             found.append(TableSummary(table.name, reading.columns, reading.sense, table.encoding, table.delimiter))
     return found
 
@@ -85,6 +85,7 @@ def _unified_pieces(table: Table, by: Understanding, summary: TableSummary, numb
     first = next(table.pieces, None)
     if first is None:
         return
+    first = _headed(table, first, by)
     reading = _reading(table, first, by)
     summary.columns, summary.sense = reading.columns, reading.sense
     for piece in chain([first], table.pieces):
@@ -94,6 +95,16 @@ def _unified_pieces(table: Table, by: Understanding, summary: TableSummary, numb
         found["hash"] = np.array([hash((table.header, tuple(row))) for row in piece.cells], dtype=np.int64)
         summary.rows += len(piece.lines)
         yield found
+
+
+def _headed(table: Table, first: Piece, by: Understanding) -> Piece:
+    """The first rows; with the header among them where it is none: no name in it is known, but a brand or a number."""
+    if any(by.vocabulary.column(name, frozenset()) for name in table.header):
+        return first
+    if not any(by.reader.brands.exactly(name) or name.replace(".", "").isdecimal() for name in table.header):
+        return first
+    row, table.header = table.header, unique_header([""] * len(table.header))
+    return Piece([table.header_line, *first.lines], [row, *first.cells])
 
 
 def _reading(table: Table, first: Piece, by: Understanding) -> Reading:

@@ -103,7 +103,7 @@ def _table_of_text(name: str, opened: Opener) -> Table:
     found = rows(chain(start, lines), delimiter, first_line)
     for row in found:
         if not row.reason:
-            table.header = unique_header(row.cells)
+            table.header, table.header_line = unique_header(row.cells), row.line
             break
         if row.reason != "empty":
             _reject(table, row)

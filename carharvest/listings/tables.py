@@ -34,6 +34,7 @@ class Table:
     encoding: str = ""
     delimiter: str = ""
     spread: bool = False
+    header_line: int = 1
     rejects: list[Reject] = field(default_factory=list)
 
 
