@@ -10,7 +10,7 @@ COUNTERPARTS = .venv-counterparts/.installed
 INSTALLED = $(VENV)/.installed-train
 INSTALLED_DEV = $(VENV)/.installed-dev
 
-.PHONY: demo test test-slow test-all fuzz lint format bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value bench-splits bench-training bench wheel
+.PHONY: demo test test-slow test-all fuzz lint format bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value bench-splits bench-training bench-listings bench wheel
 
 demo: $(INSTALLED)
 	$(BIN)/carharvest demo
@@ -36,7 +36,7 @@ format: $(INSTALLED_DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value bench-splits bench-training
+bench: bench-harvest bench-growth bench-normalize bench-near bench-duplicates bench-quality bench-curation bench-value bench-splits bench-training bench-listings
 
 bench-harvest: $(INSTALLED_DEV)
 	$(BIN)/python -m benchmarks.harvest
@@ -67,6 +67,9 @@ bench-splits: $(INSTALLED_DEV) $(COUNTERPARTS)
 
 bench-training: $(INSTALLED_DEV)
 	$(BIN)/python -m benchmarks.training
+
+bench-listings: $(INSTALLED_DEV)
+	$(BIN)/python -m benchmarks.listings $(EXPORT)
 
 # What carharvest is measured against (imagededup, cleanvision, faiss), in an environment of its own.
 $(COUNTERPARTS): benchmarks/counterparts/requirements.txt constraints.txt

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, carharvest_in
+from conftest import ROOT, Loopback, carharvest_in, jpeg
 from pictures import coded, scene
 from test_forms_in import stanford_at
 
@@ -58,6 +58,8 @@ def test_every_command_of_the_readme_works(tmp_path: Path, gallery: SampleGaller
     for command in (c for c in commands_of("README.md") if c.startswith("carharvest ")):
         if "my-photos" in command or "BMW.jpg" in command:
             _some_photos(tmp_path)
+        if "my-tables" in command:
+            _some_tables(tmp_path, gallery.origin)
         if "--brand MG" in command:  # the gallery has no MG; the command itself is what is tried
             command = command.replace("MG", "BMW")
         if command.startswith("carharvest tune"):
@@ -105,6 +107,29 @@ def test_every_command_about_training_works(filled: Path) -> None:
         cwd=filled, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert alone.returncode in (0, 26), alone.stderr
+
+
+@pytest.mark.slow
+def test_every_command_about_listings_works(tmp_path: Path, loopback: Loopback) -> None:
+    """With the overrides and the words that stand in the same page."""
+    loopback.answers = {f"/{n}.jpg": lambda n=n: (200, {}, jpeg(n)) for n in range(2)}  # type: ignore[misc]  # a default pins n
+    _some_tables(tmp_path, loopback.origin)
+    text = (ROOT / "docs/listings.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```yaml\n# (\w+\.yaml)[^\n]*\n(.*?)```", text, flags=re.DOTALL):
+        (tmp_path / block[0]).write_text(block[1], encoding="utf-8")
+    run = carharvest_in(tmp_path)
+    for command in commands_of("docs/listings.md"):
+        done = run(*shlex.split(command)[1:])
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert "2 new photos" in done.stdout
+
+
+def _some_tables(folder: Path, origin: str) -> None:
+    """A folder with a table of listings and the addresses of their pictures."""
+    (folder / "my-tables").mkdir()
+    rows = [f"VW,Golf,{9000 + n},{n}001,,,{origin}/{n}.jpg" for n in range(2)]
+    header = "make,model,asking,km,odometer,internal price,photo"
+    (folder / "my-tables" / "cars.csv").write_text("\n".join([header, *rows]) + "\n")
 
 
 def _some_data_sets(folder: Path) -> None:
