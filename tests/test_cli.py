@@ -60,6 +60,7 @@ def test_everything_but_training_works_without_pytorch(tmp_path: Path) -> None:
     refused(run("train"), 13, 'pip install "carharvest[train]"')
 
 
+@pytest.mark.slow
 def test_the_four_commands_in_an_empty_folder(with_key: Run, tmp_path: Path) -> None:
     scraped = with_key("scrape", "pexels", "--brand", "BMW", "--brand", "vw", "--limit", "30")
     assert scraped.returncode == 0, scraped.stderr

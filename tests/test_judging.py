@@ -233,6 +233,7 @@ def test_ranges_that_make_no_sense_are_refused() -> None:
             parse_ranges([text])
 
 
+@pytest.mark.slow
 def test_the_commands_around_a_run(run: Path, stripes: Path, tmp_path: Path) -> None:
     shutil.copytree(run.parent, tmp_path / "datasets" / "runs")
     carharvest = carharvest_in(tmp_path)

@@ -51,6 +51,11 @@ def columns_of(header: list[str], rows: list[list[str]], **said: object) -> Colu
     )  # type: ignore[arg-type]  # the test says fields by name
 
 
+def written(folder: Path, text: str) -> Path:
+    (folder / "other.yaml").write_text(text)
+    return folder / "other.yaml"
+
+
 def fields(columns: Columns) -> dict[str, list[str]]:
     return {name: [column.name for column in found] for name, found in columns.of.items()}
 
@@ -148,6 +153,11 @@ def test_an_override_outranks_what_was_understood(tmp_path: Path) -> None:
     assert (row["brand"], row["price"], row["currency"], row["fuel"]) == ("OPEL", 12.5, "CHF", "")
     (table,) = explained([tmp_path / "cars.csv"], by)
     assert table.columns.of["price"][0].why == "said by the overrides"
+    (tmp_path / "cars.csv").write_text("make,price\nBMW,$500\n")  # a dollar sign that is known to be wrong
+    (row,) = prepared(
+        [tmp_path / "cars.csv"], understanding(overrides=written(tmp_path, "'*': {currency: EUR}")), TODAY
+    ).listings.to_dict("records")
+    assert row["currency"] == "EUR"
     assert override_for("other.csv", by.overrides).said == {"currency": "chf"}
 
 

@@ -41,7 +41,7 @@ def _table(name: str, values: Sequence[Sequence[object]]) -> Table:
     while lines[head] and not lines[head][-1]:
         lines[head].pop()
     width = len(lines[head])
-    table = Table(name, unique_header(lines[head]), iter(()), "", "", spread=True, header_line=head + 1)
+    table = Table(name, unique_header(lines[head]), iter(()), "", "", typed=True, header_line=head + 1)
     table.pieces = _pieces(table, lines, head, width)
     return table
 

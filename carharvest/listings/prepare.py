@@ -17,9 +17,10 @@ from carharvest.listings.merge import Arrays, Prepared, TableSummary, merged
 from carharvest.listings.overrides import Override, load_overrides, override_for
 from carharvest.listings.plausible import flags
 from carharvest.listings.read import tables_of
+from carharvest.listings.reading import Reading, reading_of
 from carharvest.listings.tables import Piece, Table, unique_header
 from carharvest.listings.titles import TitleReader
-from carharvest.listings.unify import Reading, reading_of, unified
+from carharvest.listings.unify import unified
 from carharvest.listings.vocabulary import Vocabulary, load_vocabulary
 
 
@@ -113,4 +114,4 @@ def _reading(table: Table, first: Piece, by: Understanding) -> Reading:
     columns = understood(
         table.header, first.cells, by.vocabulary, lambda cell: finder.brand_of(cell) != "", override, table.name
     )
-    return reading_of(table.name, columns, first.cells, finder, by.vocabulary, override, table.delimiter, table.spread)
+    return reading_of(table, columns, first.cells, finder, by.vocabulary, override)

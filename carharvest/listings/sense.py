@@ -24,9 +24,13 @@ class Sense:
     distance: Distance = "km"
     gallon: Gallon = "us"
     kw_per_unit: float = KW_PER_METRIC_HP
-    brand: str = ""
     price_factor: float = 1.0
+    said: frozenset[str] = frozenset()  # what a person says, which outranks what cells and columns show
     why: dict[str, str] = field(default_factory=dict)
+
+    def decimal_of(self, column: Decimal | None) -> Decimal:
+        """The decimal sign of a column, given the one that its cells show."""
+        return self.decimal if column is None or "decimal" in self.said else column
 
 
 def sense_of(
@@ -39,7 +43,7 @@ def sense_of(
     said: Mapping[str, str],
 ) -> Sense:
     """From the languages of its column names, currencies and miles a gallon in it, and the countries of its brands."""
-    sense = Sense()
+    sense = Sense(said=frozenset(said))
     named = Counter({language: n for language, n in languages.items() if language != "en"})
     if named and named.most_common(1)[0][1] >= 2:
         sense.language = named.most_common(1)[0][0]
@@ -64,7 +68,8 @@ def sense_of(
             sense.why["currency"] = f"assumed {sense.currency}: {because}"
     else:
         sense.currency = currencies.most_common(1)[0][0] if len(currencies) == 1 else ""
-    sense.brand = said.get("brand", "")
+    if sense.distance == "km" and sense.language == "en":
+        sense.why["distance"] = "assumed kilometres where no unit is named"
     if "currency" in said:
         sense.currency, sense.why["currency"] = said["currency"].upper(), "said by the overrides"
     if "distance" in said:

@@ -26,14 +26,14 @@ class Piece:
 
 @dataclass(slots=True)
 class Table:
-    """One table of a file. `rejects` grows while `pieces` are taken; `spread` says that cells came typed."""
+    """One table of a file. `rejects` grows while `pieces` are taken; `typed`: its cells were numbers and dates."""
 
     name: str
     header: tuple[str, ...]
     pieces: Iterator[Piece]
     encoding: str = ""
     delimiter: str = ""
-    spread: bool = False
+    typed: bool = False
     header_line: int = 1
     rejects: list[Reject] = field(default_factory=list)
 
