@@ -163,7 +163,7 @@ def _frame(arrays: Arrays, names: Sequence[str]) -> pd.DataFrame:
         elif kind == "date":
             columns[name] = values.astype("datetime64[s]")
         else:
-            columns[name] = pd.array(values, dtype="str")
+            columns[name] = pd.array(values, dtype="string")
     columns["flags"] = pd.Categorical(arrays["flags"])
     columns["filled"] = pd.Categorical(arrays["filled"])
     columns["file"] = pd.Categorical.from_codes(arrays["file"], pd.Index(names))

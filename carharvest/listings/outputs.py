@@ -132,7 +132,7 @@ def _to_csv(table: pd.DataFrame, file: Path) -> None:
     for name in safe.columns:
         if isinstance(safe[name].dtype, pd.CategoricalDtype):
             safe[name] = safe[name].cat.rename_categories(lambda text: _no_formula(str(text)))
-        elif isinstance(safe[name].dtype, pd.StringDtype):
+        elif not pd.api.types.is_numeric_dtype(safe[name]) and not pd.api.types.is_datetime64_dtype(safe[name]):
             safe[name] = safe[name].map(_no_formula)
     safe.to_csv(file, index=False, compression="gzip" if file.name.endswith(".gz") else "infer")
 

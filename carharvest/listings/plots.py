@@ -12,13 +12,14 @@ _FEWEST = 20  # priced listings of a currency that make a plot worth looking at
 _MOST_CURRENCIES = 4
 _MOST_BRANDS = 25
 _FEWEST_OF_YEAR = 3
+_FEWEST_YEARS = 3
 _BLUE, _PALE = "#3b6ea5", "#c6d6e8"
 
 
 def price_plots(listings: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
     """(currency, prices by brand, prices by year) as data URIs of PNGs, the currency with most prices first.
 
-    Only prices without a flag are drawn. "" stands for prices without a currency.
+    "" in the place of the second where there are not three years to draw. Only prices without a flag are drawn. "" stands for prices without a currency.
     """
     flagged = listings["flags"].astype(str).str.split().map(lambda flags: "price" in flags)
     priced = listings[(listings["price"] > 0) & ~flagged]
@@ -57,19 +58,20 @@ def _by_brand(priced: pd.DataFrame, currency: str) -> str:
 
 
 def _by_year(priced: pd.DataFrame, currency: str) -> str:
-    figure, axes = _figure(3.6)
     plain = priced[priced["year"].notna() & ~priced["flags"].astype(str).str.contains("year")]
     grouped = plain.groupby(plain["year"].astype(int))["price"]
     told = grouped.quantile(np.array([0.05, 0.25, 0.5, 0.75, 0.95])).unstack()
     told = told[grouped.size() >= _FEWEST_OF_YEAR]
-    if len(told):
-        years = told.index.to_numpy()
-        axes.fill_between(years, told[0.05], told[0.95], color=_PALE, alpha=0.45, linewidth=0, label="5 to 95 %")
-        axes.fill_between(years, told[0.25], told[0.75], color=_BLUE, alpha=0.35, linewidth=0, label="quartiles")
-        axes.plot(years, told[0.5], color="#b5523b", marker="o", markersize=3, label="median")
-        axes.legend(loc="upper left", frameon=False, fontsize=8)
-        axes.set_yscale("log")
-        _money(axes.yaxis)
+    if len(told) < _FEWEST_YEARS:
+        return ""
+    figure, axes = _figure(3.6)
+    years = told.index.to_numpy()
+    axes.fill_between(years, told[0.05], told[0.95], color=_PALE, alpha=0.45, linewidth=0, label="5 to 95 %")
+    axes.fill_between(years, told[0.25], told[0.75], color=_BLUE, alpha=0.35, linewidth=0, label="quartiles")
+    axes.plot(years, told[0.5], color="#b5523b", marker="o", markersize=3, label="median")
+    axes.legend(loc="upper left", frameon=False, fontsize=8)
+    axes.set_yscale("log")
+    _money(axes.yaxis)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_title(f"Price by year of the car, years with {_FEWEST_OF_YEAR} and more prices", loc="left", fontsize=10)
     axes.set_ylabel(f"price in {currency or 'no known currency'}")

@@ -73,7 +73,8 @@ def _counts(values: "pd.Series[str]") -> Sequence[tuple[str, int]]:
     counts = values[values != ""].value_counts()
     shown = [(str(value), int(n)) for value, n in counts.head(_MOST_VALUES).items()]
     rest = int(counts.iloc[_MOST_VALUES:].sum())
-    return [*shown, (f"{len(counts) - _MOST_VALUES} others", rest)] if rest else shown
+    others = len(counts) - _MOST_VALUES
+    return [*shown, (f"{others} other{'s' if others > 1 else ''}", rest)] if rest else shown
 
 
 def _share(value: float) -> str:

@@ -66,6 +66,7 @@ def reading_of(
     if "power" not in override.said:
         _weigh_power(reading, some)
     _weigh_price(reading, some, countries)
+    _say_of_distance(reading, some)
     return reading
 
 
@@ -123,9 +124,20 @@ def _weigh_power(reading: Reading, rows: Sequence[Sequence[str]]) -> None:
         reading.sense.why["power"] = f"kilowatts: titles name {np.median(ratios):.2f} times as many horse power"
 
 
+def _say_of_distance(reading: Reading, rows: Sequence[Sequence[str]]) -> None:
+    columns = reading.columns.of.get("mileage_km", ())
+    unnamed = [c for c in columns if not c.unit and not any(char.isalpha() for row in rows for char in row[c.place])]
+    if not unnamed and "distance" not in reading.sense.said:
+        reading.sense.why.pop("distance", None)
+    elif reading.sense.distance == "km" and reading.sense.language == "en":
+        reading.sense.why.setdefault("distance", "assumed kilometres: no unit is named")
+
+
 def _weigh_price(reading: Reading, rows: Sequence[Sequence[str]], countries: Counter[str]) -> None:
     """Prices such as 3.35 of a table of India's cars are counted in lakh."""
     columns = reading.columns.of.get("price", ())
+    if not columns and "currency" not in reading.sense.said:
+        reading.sense.why.pop("currency", None)
     if not columns or countries["India"] < 0.3 * max(1, countries.total()):
         return
     prices = [units.price(row[columns[0].place], reading.sense.decimal_of(columns[0].decimal))[0] for row in rows]

@@ -68,8 +68,6 @@ def sense_of(
             sense.why["currency"] = f"assumed {sense.currency}: {because}"
     else:
         sense.currency = currencies.most_common(1)[0][0] if len(currencies) == 1 else ""
-    if sense.distance == "km" and sense.language == "en":
-        sense.why["distance"] = "assumed kilometres where no unit is named"
     if "currency" in said:
         sense.currency, sense.why["currency"] = said["currency"].upper(), "said by the overrides"
     if "distance" in said:
