@@ -19,7 +19,8 @@ _BLUE, _PALE = "#3b6ea5", "#c6d6e8"
 def price_plots(listings: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
     """(currency, prices by brand, prices by year) as data URIs of PNGs, the currency with most prices first.
 
-    "" in the place of the second where there are not three years to draw. Only prices without a flag are drawn. "" stands for prices without a currency.
+    "" in the place of the last where there are not three years to draw. Only prices without a flag are drawn; the
+    currency "" stands for prices without one.
     """
     flagged = listings["flags"].astype(str).str.split().map(lambda flags: "price" in flags)
     priced = listings[(listings["price"] > 0) & ~flagged]
