@@ -148,6 +148,25 @@ def test_no_row_is_lost_or_counted_twice(tmp_path_factory: pytest.TempPathFactor
     assert len(again.listings) == len(found.listings)  # whatever the order
 
 
+EVERYTHING = "brand model trim title year price currency km fuel gearbox engine power torque mpg kwh body colour doors"
+ODD = st.text(max_size=12) | st.sampled_from(
+    ["9" * 400, "1e999", "٣٤٥", "²", "-0", "1.2.3", "Bj. ٩٩", "$", "€9.9,9", "2.0 l 2.0", "\x00", "NaN"]
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(ODD, min_size=18, max_size=18), min_size=1, max_size=4), ODD)
+def test_no_cell_breaks_a_run(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], header: str) -> None:
+    folder = tmp_path_factory.mktemp("odd")
+    names = [*EVERYTHING.split(), header]
+    with (folder / "cars.csv").open("w", encoding="utf-8", errors="replace", newline="") as file:
+        csv.writer(file).writerows([names, ["VW", "Golf", *[""] * 17], *([*row, row[0]] for row in rows)])
+    found = prepared([folder / "cars.csv"], BY, TODAY)
+    assert len(found.sources) >= 1
+    write_listings(found, folder / "out.csv")
+    write_profile(found, coverage(found), folder / "out.html")
+
+
 @pytest.mark.parametrize(
     ("change", "flags"),
     [

@@ -169,7 +169,15 @@ def _by_values(
     signs: list[tuple[str, Fits]] = [
         *((f, _kind_fits(vocabulary, f)) for f in told),
         ("brand", is_brand),
-        ("year", lambda cell: cell.isdecimal() and _FIRST_YEAR <= int(cell) <= _LAST_YEAR and len(values) > _FEW_YEARS),
+        (
+            "year",
+            lambda cell: (
+                len(cell) == 4
+                and cell.isdecimal()
+                and _FIRST_YEAR <= int(cell) <= _LAST_YEAR
+                and len(values) > _FEW_YEARS
+            ),
+        ),
         ("price", lambda cell: units.price(cell, decimal or ".")[1] != ""),
         (
             "mileage_km",

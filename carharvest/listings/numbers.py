@@ -8,6 +8,7 @@ from typing import Literal
 Decimal = Literal[".", ","]
 
 NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:['’\u00a0\u202f ]\d{3})+(?!\d)(?:[.,]\d+)?|\d(?:[\d.,]*\d)?)")
+_MOST = 1e15
 _BLANKS = re.compile(r"(?<=\d)['’\u00a0\u202f ](?=\d)")
 
 
@@ -52,13 +53,14 @@ def number(text: str, decimal: Decimal) -> float:
 
 
 def plain_number(text: str, decimal: Decimal) -> float:
-    """The same for a text that is nothing but the number."""
+    """The same for a text that is nothing but the number; NaN beyond a billion millions, where no quantity is meant."""
     bare = _BLANKS.sub("", text)
     thousands = "," if decimal == "." else "."
     bare = bare.replace(thousands, "")
     if bare.count(decimal) > 1:  # that sign groups thousands after all
         bare = bare.replace(decimal, "")
     try:
-        return float(bare.replace(",", "."))
+        value = float(bare.replace(",", "."))
     except ValueError:
         return math.nan
+    return value if abs(value) <= _MOST else math.nan

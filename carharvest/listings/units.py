@@ -65,6 +65,7 @@ _PAIR = re.compile(rf"({NUMBER.pattern})\s*([^\W\d_]+(?:[.\s][^\W\d_](?![^\W\d_]
 _CC = re.compile(r"^(cc|ccm|cm|cm3|cm³|kubik|кубсм|см)$")
 _LITRES = {"l", "liter", "litre", "litres", "liters", "ltr", "litri", "litros", "л"}
 _LEAST_CC = 40  # of a number that can be cubic centimetres
+_COUNT = re.compile(r"\d+")
 _YEAR = re.compile(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)")
 _ELECTRIC = re.compile(r"k?wh")
 
@@ -184,5 +185,5 @@ def year(text: str) -> float:
 
 def count(text: str) -> float:
     """A whole number of doors or seats; of "4/5" the larger."""
-    found = [int(part) for part in re.findall(r"\d+", text.removesuffix(".0"))]
-    return float(max(found)) if found and len(found) <= 2 else math.nan
+    found = [float(part) for part in _COUNT.findall(text.removesuffix(".0"))]
+    return max(found) if found and len(found) <= 2 and max(found) < 10_000 else math.nan
