@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from carharvest.engine import cores
 from carharvest.lineup import load_lineups
 from carharvest.listings.merge import Prepared
 from carharvest.listings.outputs import write_listings
@@ -95,7 +96,7 @@ def measured(what: str, file: Path) -> None:
     if what == "pandas":
         rows = len(pd.read_csv(file, encoding="cp1252"))
     else:
-        found: Prepared = prepared([file], understanding(), date(2024, 6, 1))
+        found: Prepared = prepared([file], understanding(), date(2024, 6, 1), processes=cores())
         target = file.with_name("out.parquet")
         write_listings(found, target)
         write_profile(found, coverage(found), target.with_suffix(".html"))

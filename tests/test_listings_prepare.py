@@ -167,6 +167,18 @@ def test_no_cell_breaks_a_run(tmp_path_factory: pytest.TempPathFactory, rows: li
     write_profile(found, coverage(found), folder / "out.html")
 
 
+def test_processes_give_what_one_process_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("carharvest.listings.read.PIECE_ROWS", 5)
+    rows = [
+        ad(title=f"Golf number {n} 1.4 TSI", price=str(9000 + n % 7), mileage=str(80_001 + n % 9)) for n in range(23)
+    ]
+    alone = joined(tmp_path, *rows, ["broken"])
+    together = prepared([tmp_path / "cars.csv"], BY, TODAY, processes=2)
+    assert together.listings.equals(alone.listings)
+    assert together.sources.equals(alone.sources)
+    assert list(together.rejects) == list(alone.rejects)
+
+
 @pytest.mark.parametrize(
     ("change", "flags"),
     [

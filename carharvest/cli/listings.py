@@ -53,6 +53,7 @@ def prepare(
 
     Beside OUTPUT come its source rows, rejects.csv and a profile with plots. With --explain alone nothing is written.
     """
+    from carharvest.engine import cores
     from carharvest.listings.merge import only_plausible
     from carharvest.listings.outputs import check_outputs, profile_file, write_listings
     from carharvest.listings.prepare import explained, prepared, understanding
@@ -72,7 +73,7 @@ def prepare(
         return
     started = time.perf_counter()
     with screen.progress("reading") as move:
-        found = prepared(files, by, date.today(), lambda rows, name: move(rows, text=name))
+        found = prepared(files, by, date.today(), lambda rows, name: move(rows, text=name), cores())
         if strict:
             found = only_plausible(found)
         move(len(found.sources), text="writing")

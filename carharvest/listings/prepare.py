@@ -15,12 +15,12 @@ from carharvest.listings.cars import CarFinder
 from carharvest.listings.columns import understood
 from carharvest.listings.merge import Arrays, Prepared, TableSummary, merged
 from carharvest.listings.overrides import Override, load_overrides, override_for
+from carharvest.listings.pieces import Crew
 from carharvest.listings.plausible import flags
 from carharvest.listings.read import tables_of
 from carharvest.listings.reading import Reading, reading_of
 from carharvest.listings.tables import Piece, Table, unique_header
 from carharvest.listings.titles import TitleReader
-from carharvest.listings.unify import unified
 from carharvest.listings.vocabulary import Vocabulary, load_vocabulary
 
 
@@ -47,19 +47,22 @@ def prepared(
     by: Understanding,
     today: date,
     progress: Callable[[int, str], None] = lambda rows, name: None,
+    processes: int = 1,
 ) -> Prepared:
     """All tables in the files as one. `progress` hears how many rows are read, and of which table.
+
+    Tables of more than 50,000 rows are worked on in as many processes as `processes` says.
 
     Raises BadListings where a file cannot be read or understood, or no row is left.
     """
     pieces: list[Arrays] = []
     tables: list[TableSummary] = []
     rejects = []
-    for file in files:
-        for table in tables_of(file):
+    with Crew(processes) as crew:
+        for table in (table for file in files for table in tables_of(file)):
             summary = TableSummary(table.name, encoding=table.encoding, delimiter=table.delimiter)
             done = sum(before.rows for before in tables)
-            for piece in _unified_pieces(table, by, summary, len(tables)):
+            for piece in _unified_pieces(table, by, summary, len(tables), crew):
                 pieces.append(piece)
                 progress(done + summary.rows, table.name)
             summary.rejected = len(table.rejects)
@@ -82,15 +85,16 @@ def explained(files: Sequence[Path], by: Understanding) -> list[TableSummary]:
     return found
 
 
-def _unified_pieces(table: Table, by: Understanding, summary: TableSummary, number: int) -> Iterator[Arrays]:
+def _unified_pieces(
+    table: Table, by: Understanding, summary: TableSummary, number: int, crew: Crew
+) -> Iterator[Arrays]:
     first = next(table.pieces, None)
     if first is None:
         return
     first = _headed(table, first, by)
     reading = _reading(table, first, by)
     summary.columns, summary.sense = reading.columns, reading.sense
-    for piece in chain([first], table.pieces):
-        found = unified(piece, reading)
+    for piece, found in crew.unified(chain([first], table.pieces), reading, number):
         found["line"] = np.array(piece.lines, dtype=np.int64)
         found["file"] = np.full(len(piece.lines), number, dtype=np.int32)
         found["hash"] = np.array([hash((table.header, tuple(row))) for row in piece.cells], dtype=np.int64)
