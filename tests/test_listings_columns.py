@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carharvest.errors import BadListings, BrokenMapping
+from carharvest.errors import BadListings, BrokenMapping, UnknownBrand
 from carharvest.listings import units
 from carharvest.listings.columns import Columns, understood
 from carharvest.listings.dates import days
@@ -166,6 +166,7 @@ def test_an_override_outranks_what_was_understood(tmp_path: Path) -> None:
     [
         ("cars.csv: {columns: {prize: note}}", "'prize' is none of"),
         ("cars.csv: {distance: leagues}", "km, mi"),
+        ("cars.csv: {currency: shells}", "currency is one of aed, aud"),
         ("cars.csv: {colour: red}", "'colour' is none of"),
         ("cars.csv: [price]", "has to be a mapping"),
     ],
@@ -174,6 +175,15 @@ def test_a_wrong_override_is_refused_with_its_place(tmp_path: Path, written: str
     (tmp_path / "say.yaml").write_text(written)
     with pytest.raises(BrokenMapping, match=rf"say\.yaml:1:\d+: .*{said}"):
         load_overrides(tmp_path / "say.yaml")
+
+
+def test_an_override_with_a_brand_that_is_none_says_what_is_near(tmp_path: Path) -> None:
+    (tmp_path / "cars.csv").write_text("model,price\nGolf,1\n")
+    with pytest.raises(UnknownBrand, match="Volkswagon") as raised:
+        prepared(
+            [tmp_path / "cars.csv"], understanding(overrides=written(tmp_path, "'*': {brand: Volkswagonn}")), TODAY
+        )
+    assert "VOLKSWAGEN" in raised.value.hint
 
 
 def test_an_override_of_a_column_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ import csv
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _MOST_LINES = 100  # of one row: more are a quote that nobody closed
 _SHAPES_FROM = 1000  # rows
+_FEWEST = 3  # rows that tell what the last cell usually looks like
+_UNCLOSED = "a quote that is never closed"
 _DIGIT = re.compile(r"\d")
 
 
@@ -58,13 +60,25 @@ def rows(lines: Iterable[str], delimiter: str, first_line: int = 1) -> Iterator[
 
     Line ends have to be kept in `lines`. A row may span lines where its cells are quoted.
     """
-    source = _Lines(lines)
+    shapes: set[str] = set()  # of the last cells, behind the header and before the last row
+    whole = 0
+    held: Row | None = None  # one behind: the last row is looked at more closely
+    for row in _parsed(_Lines(lines), delimiter, first_line):
+        if held is not None:
+            yield held
+            if not held.reason:
+                whole += 1
+                if 1 < whole < _SHAPES_FROM:
+                    shapes.add(_shape(held.cells[-1]))
+        held = row
+    if held is not None:
+        yield _cut_off(held, shapes, whole - 1) if held.text and not held.text.endswith(("\n", "\r")) else held
+
+
+def _parsed(source: _Lines, delimiter: str, number: int) -> Iterator[Row]:
+    """The rows as the csv module reads them. One that took several lines and is broken gives back all but its first."""
     reader = csv.reader(source, delimiter=delimiter)
-    number, width = first_line, 0
-    last_shapes: set[str] = set()
-    seen = 0
-    held: Row | None = None  # one behind, since the last row is looked at more closely
-    held_open = False
+    width = 0
     while True:
         source.taken.clear()
         try:
@@ -72,34 +86,21 @@ def rows(lines: Iterable[str], delimiter: str, first_line: int = 1) -> Iterator[
             reason = _wrong(cells, width)
         except StopIteration:
             if not source.taken:
-                break
-            cells, reason = [], "a quote that is never closed"
+                return
+            cells, reason = [], _UNCLOSED
         except csv.Error as error:
-            cells, reason = [], "a quote that is never closed" if isinstance(error, _TooLong) else str(error)
+            cells, reason = [], _UNCLOSED if isinstance(error, _TooLong) else str(error)
         taken = len(source.taken)
-        ends_open = not source.taken[-1].endswith(("\n", "\r"))
-        text = "".join(source.taken) if reason or ends_open else ""
+        ends = source.taken[-1].endswith(("\n", "\r"))
+        text = "" if ends and not reason else "".join(source.taken)
+        if reason and (taken > 1 or not cells):
+            reader = csv.reader(source, delimiter=delimiter)  # the old one may be inside a quote
         if reason and taken > 1:
-            text = source.give_back_all_but_first()
-            reason, taken = "a quote that is never closed", 1
-            reader = csv.reader(source, delimiter=delimiter)
-        elif reason and not cells:
-            reader = csv.reader(source, delimiter=delimiter)
-        if held is not None:
-            yield held
-        row = Row(number, cells[:width] if width else cells, reason, text.rstrip("\r\n"))
+            text, taken, reason = source.give_back_all_but_first(), 1, _UNCLOSED
+        yield Row(number, cells[:width] if width else cells, reason, text)
         number += taken
-        if width == 0 and not reason:
-            width = len(cells)
-            yield row
-            continue
-        if not reason and seen < _SHAPES_FROM:
-            if held is not None or seen == 0:
-                last_shapes.add(_shape(row.cells[-1]))
-            seen += 1
-        held, held_open = row, ends_open
-    if held is not None:
-        yield _cut_off(held, last_shapes, seen) if held_open else held
+        if not reason:
+            width = width or len(cells)
 
 
 def _wrong(cells: list[str], width: int) -> str:
@@ -116,16 +117,15 @@ def _wrong(cells: list[str], width: int) -> str:
 
 def _cut_off(row: Row, shapes: set[str], seen: int) -> Row:
     """The last row of a file that does not end with a line end: broken off if its last cell is the beginning of what
-    stands in all other rows ("2016-03-" under dates)."""
+    stands in all `seen` rows before it ("2016-03-" under dates)."""
     if row.reason:
-        return Row(row.line, row.cells, f"cut off: {row.reason}", row.text) if row.reason != "empty" else row
-    if seen < 3 or len(shapes - {_shape(row.cells[-1])}) != 1:
-        return row
-    (usual,) = shapes - {_shape(row.cells[-1])}
+        return row if row.reason == "empty" else replace(row, reason=f"cut off: {row.reason}")
     own = _shape(row.cells[-1])
-    if len(own) < len(usual) and usual.startswith(own):
-        return Row(row.line, row.cells, "cut off", row.text)
-    return row
+    if seen < _FEWEST or len(shapes) != 1:
+        return row
+    (usual,) = shapes
+    cut = len(own) < len(usual) and usual.startswith(own)
+    return replace(row, reason="cut off") if cut else row
 
 
 def _shape(cell: str) -> str:

@@ -5,12 +5,20 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
+import yaml
+
 from carharvest.listings.fields import FIELDS
+from carharvest.listings.units import CURRENCIES
 from carharvest.listings.vocabulary import IGNORED
 from carharvest.yamlfile import YamlFile
 
-_CHOICES = {"distance": {"km", "mi"}, "decimal": {".", ","}, "gallon": {"imperial", "us"}, "power": {"kw", "ps", "hp"}}
-_TEXTS = ("currency", "brand")
+_CHOICES = {
+    "currency": {code.lower() for code in CURRENCIES.values()},
+    "distance": {"km", "mi"},
+    "decimal": {".", ","},
+    "gallon": {"imperial", "us"},
+    "power": {"kw", "ps", "hp"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +48,24 @@ def load_overrides(path: Path | None) -> tuple[Override, ...]:
                 for ours, theirs in file.mapping(value, f"columns of {files}").items():
                     if ours not in FIELDS and ours != IGNORED:
                         raise file.broken(theirs, f"{ours!r} is none of {', '.join(FIELDS)}, {IGNORED}")
-                    listed = isinstance(theirs.value, list)
-                    columns[ours] = tuple(
-                        text for text, _ in file.texts(theirs, ours)
-                    ) if listed else (file.text(theirs, ours),)  # fmt: skip
-            elif name in _CHOICES or name in _TEXTS:
+                    columns[ours] = _names(file, theirs, ours)
+            elif name in _CHOICES or name == "brand":
                 said[name] = file.text(value, name)
+                if name in _CHOICES:
+                    said[name] = said[name].lower()
                 if name in _CHOICES and said[name] not in _CHOICES[name]:
                     raise file.broken(value, f"{name} is one of {', '.join(sorted(_CHOICES[name]))}")
             else:
-                known = ", ".join(("columns", *_CHOICES, *_TEXTS))
-                raise file.broken(value, f"{name!r} is none of {known}")
+                raise file.broken(value, f"{name!r} is none of {', '.join(('columns', 'brand', *_CHOICES))}")
         found.append(Override(files, columns, said))
     return tuple(found)
+
+
+def _names(file: YamlFile, node: yaml.Node, what: str) -> tuple[str, ...]:
+    """One column's name, or several in a list."""
+    if isinstance(node, yaml.SequenceNode):
+        return tuple(text for text, _ in file.texts(node, what))
+    return (file.text(node, what),)
 
 
 def override_for(name: str, overrides: tuple[Override, ...]) -> Override:

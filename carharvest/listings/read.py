@@ -129,7 +129,7 @@ def _pieces(table: Table, found: Iterator[Row], text: IO[str]) -> Iterator[Piece
 
 
 def _reject(table: Table, row: Row) -> None:
-    table.rejects.append(Reject(table.name, row.line, row.reason, row.text[:_LONGEST_TEXT]))
+    table.rejects.append(Reject(table.name, row.line, row.reason, row.text.rstrip("\r\n")[:_LONGEST_TEXT]))
 
 
 def _limited(text: IO[str]) -> Iterator[str]:

@@ -39,10 +39,10 @@ def reading_of(
     vocabulary: Vocabulary,
     override: Override,
 ) -> Reading:
-    """How a table is read, by its first rows and what a person says of it."""
+    """How a table is read, by its first rows and what a person says of it. Raises UnknownBrand where that is none."""
     some = rows[:_LOOKED_AT]
     if "brand" in override.said:
-        finder.table_brand, finder.said = finder.brand_of(override.said["brand"]), True
+        finder.table_brand, finder.said = finder.reader.brands.resolve(override.said["brand"]).key, True
     elif "brand" not in columns.of:
         finder.table_brand = brand_of_file(table.name, finder)
     brands = Counter(finder.car(*car_cells(row, columns)).brand for row in some)
