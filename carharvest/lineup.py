@@ -72,6 +72,10 @@ class Lineups:
                 return found
         return frozenset()
 
+    def of(self, brand: str) -> list[str]:
+        """The names of a brand's models, in alphabetical order."""
+        return sorted(set(self._names.get(brand, {}).values()), key=str.casefold)
+
     def count(self) -> int:
         """How many models are known."""
         return sum(len(set(names.values())) for names in self._names.values())

@@ -1,9 +1,11 @@
 """Cars pulled out of texts, and the models of brand_mapping.yaml that they are found by."""
 
+import json
 import math
 from pathlib import Path
 
 import pytest
+from conftest import Run
 
 from carharvest.brands import load_brands
 from carharvest.errors import BrokenMapping
@@ -127,6 +129,14 @@ def test_a_wrong_lineup_is_refused_with_its_place(tmp_path: Path, lineups: str, 
     file.write_text(f"brands:\n  ONE: {{name: One, country: X, group: X, tier: luxury}}\nlineups:\n  {lineups}\n")
     with pytest.raises(BrokenMapping, match=rf"brands\.yaml:4:\d+: .*{said}"):
         load_lineups(file)
+
+
+def test_brands_shows_the_lineup_and_checks_it(carharvest: Run, tmp_path: Path) -> None:
+    assert "Octavia" in json.loads(carharvest("brands", "skoda", "--json").stdout)["lineup"]
+    file = tmp_path / "brands.yaml"
+    file.write_text("brands:\n  ONE: {name: One, country: X, group: X, tier: luxury}\nlineups:\n  TWO: {}\n")
+    done = carharvest("brands", "check", CARHARVEST_BRAND_MAPPING=str(file))
+    assert (done.returncode, "brands.yaml:4:8: the lineup of TWO" in done.stderr) == (12, True)
 
 
 def test_a_mapping_without_lineups_has_no_models(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import Loopback, Run, jpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,6 @@ from carharvest.listings.prepare import prepared, understanding
 from carharvest.listings.profile import coverage, write_profile
 from carharvest.listings.read import files_in
 from carharvest.records import Query
-from tests.conftest import Loopback, Run, jpeg
 
 TODAY = date(2024, 6, 1)
 BY = understanding()

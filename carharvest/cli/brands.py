@@ -13,6 +13,7 @@ from carharvest.cli.screen import Screen
 
 if TYPE_CHECKING:
     from carharvest.brands import Brand, BrandMapping
+    from carharvest.lineup import Lineups
 
 
 class _OrBrand(TyperGroup):
@@ -53,7 +54,8 @@ def show(
     debug: Debug = False,
 ) -> None:
     """All that is known of one brand."""
-    _tell_brand(Screen(quiet=quiet, as_json=as_json), _mapping().resolve(name))
+    brand = _mapping().resolve(name)
+    _tell_brand(Screen(quiet=quiet, as_json=as_json), brand, _lineups().of(brand.key))
 
 
 @app.command()
@@ -64,6 +66,7 @@ def check(as_json: Json = False, quiet: Quiet = False, debug: Debug = False) -> 
 
     screen = Screen(quiet=quiet, as_json=as_json)
     problems = check_brands(load_settings().brand_mapping)
+    _lineups()  # what is wrong in them is an error with its place
     if as_json:
         screen.json([asdict(problem) for problem in problems])
     elif problems:
@@ -102,20 +105,29 @@ def _mapping() -> BrandMapping:
     return load_brands(load_settings().brand_mapping)
 
 
+def _lineups() -> Lineups:
+    from carharvest.lineup import load_lineups
+    from carharvest.settings import load_settings
+
+    return load_lineups(load_settings().brand_mapping)
+
+
 def _sorted(mapping: BrandMapping) -> list[Brand]:
     return sorted(mapping.brands.values(), key=lambda brand: brand.key)
 
 
-def _tell_brand(screen: Screen, brand: Brand) -> None:
+def _tell_brand(screen: Screen, brand: Brand, lineup: list[str]) -> None:
     if screen.as_json:
-        screen.json(asdict(brand))
+        screen.json({**asdict(brand), "lineup": lineup})
         return
     rows: list[tuple[str, object]] = [
         (name, value) for name, value in asdict(brand).items() if name not in {"aliases", "context", "models"}
     ]
     rows.append(("aliases", ", ".join(brand.aliases)))
     if brand.models:
-        rows.append(("models", ", ".join(brand.models)))
+        rows.append(("models that tell it", ", ".join(brand.models)))
+    if lineup:
+        rows.append(("lineup", ", ".join(lineup)))
     if brand.context:
         rows.append(("counts with", ", ".join(brand.context)))
     screen.table(brand.name, ["", ""], [(name, "" if value is None else str(value)) for name, value in rows])
