@@ -7,6 +7,7 @@ rows; without one, a table of that shape is made. Once its rows are repeated as 
 """
 
 import argparse
+import contextlib
 import csv
 import io
 import random
@@ -24,6 +25,7 @@ from carharvest.engine import cores
 from carharvest.lineup import load_lineups
 from carharvest.listings.merge import Prepared
 from carharvest.listings.outputs import write_listings
+from carharvest.listings.pieces import MOST_PROCESSES
 from carharvest.listings.prepare import prepared, understanding
 from carharvest.listings.profile import coverage, write_profile
 
@@ -96,14 +98,35 @@ def measured(what: str, file: Path) -> None:
     if what == "pandas":
         rows = len(pd.read_csv(file, encoding="cp1252"))
     else:
-        found: Prepared = prepared([file], understanding(), date(2024, 6, 1), processes=cores())
+        found: Prepared = prepared([file], understanding(), date(2024, 6, 1), processes=min(cores(), MOST_PROCESSES))
         target = file.with_name("out.parquet")
         write_listings(found, target)
         write_profile(found, coverage(found), target.with_suffix(".html"))
         rows = len(found.sources)
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{rows:,} rows, {seconds:.1f} s, {rows / seconds:,.0f} rows/s, {peak:,.0f} MB at most")
+    print(f"{rows:,} rows, {seconds:.1f} s, {rows / seconds:,.0f} rows/s", end="", flush=True)
+
+
+def watched(command: list[str]) -> int:
+    """Runs a command and gives the most memory that it and its processes had at once, in bytes, sampled."""
+    most = 0
+    with subprocess.Popen(command, start_new_session=True) as running:
+        while running.poll() is None:
+            most = max(most, _resident(running.pid))
+            time.sleep(0.1)
+    if running.returncode:
+        raise SystemExit(running.returncode)
+    return most
+
+
+def _resident(session: int) -> int:
+    """Resident bytes of all processes of a session (Linux' /proc); pages that they share count for each."""
+    total = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            total += int(fields[21]) * resource.getpagesize() if int(fields[3]) == session else 0
+    return total
 
 
 def main() -> None:
@@ -127,7 +150,8 @@ def main() -> None:
             print(f"{kind}: {file.stat().st_size / 1e6:.0f} MB", flush=True)
             for what in ("pandas", "prepare"):
                 print(f"  {what:8}", end=" ", flush=True)
-                subprocess.run([sys.executable, "-m", "benchmarks.listings", "--job", what, str(file)], check=True)
+                most = watched([sys.executable, "-m", "benchmarks.listings", "--job", what, str(file)])
+                print(f", {most / 1e6:,.0f} MB at most in all its processes")
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ def prepare(
     from carharvest.engine import cores
     from carharvest.listings.merge import only_plausible
     from carharvest.listings.outputs import check_outputs, profile_file, write_listings
+    from carharvest.listings.pieces import MOST_PROCESSES
     from carharvest.listings.prepare import explained, prepared, understanding
     from carharvest.listings.profile import coverage, write_profile
     from carharvest.listings.read import files_in
@@ -68,12 +69,13 @@ def prepare(
     if output is not None:
         check_outputs(output, files, overwrite=overwrite)
     by = understanding(load_settings().brand_mapping, words, overrides)
+    processes = min(cores(), MOST_PROCESSES)
     if output is None:
         _show_columns(screen, explained(files, by))
         return
     started = time.perf_counter()
     with screen.progress("reading") as move:
-        found = prepared(files, by, date.today(), lambda rows, name: move(rows, text=name), cores())
+        found = prepared(files, by, date.today(), lambda rows, name: move(rows, text=name), processes)
         if strict:
             found = only_plausible(found)
         move(len(found.sources), text="writing")

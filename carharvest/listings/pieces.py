@@ -16,6 +16,8 @@ from carharvest.listings.unify import unified
 
 Arrays = dict[str, np.ndarray]
 
+MOST_PROCESSES = 2  # each takes 250 MB; reading, joining and writing are the rest of the time
+
 _readings: dict[int, Reading] = {}  # of a process that works for others: it keeps what it found out of titles
 
 

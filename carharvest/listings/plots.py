@@ -22,8 +22,8 @@ def price_plots(listings: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
     "" in the place of the last where there are not three years to draw. Only prices without a flag are drawn; the
     currency "" stands for prices without one.
     """
-    flagged = listings["flags"].astype(str).str.split().map(lambda flags: "price" in flags)
-    priced = listings[(listings["price"] > 0) & ~flagged]
+    doubtful = [flags for flags in listings["flags"].cat.categories if "price" in str(flags).split()]
+    priced = listings[(listings["price"] > 0) & ~listings["flags"].isin(doubtful)]
     counts = priced["currency"].astype(str).value_counts()
     for currency, count in counts.head(_MOST_CURRENCIES).items():
         if count >= _FEWEST:

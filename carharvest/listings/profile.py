@@ -32,15 +32,18 @@ def coverage(found: Prepared) -> Coverage:
     told = pd.DataFrame({name: is_told(found.sources[name]) for name in FIELDS})
     names = [table.name for table in found.tables]
     shares = told.groupby(found.sources["file"].astype(str)).mean()
-    filled = found.sources["filled"].astype(str).str.split()
-    from_text = {name: float(filled.map(lambda fields, name=name: name in fields).mean()) for name in FIELDS}
+    filled = [(str(fields).split(), int(rows)) for fields, rows in found.sources["filled"].value_counts().items()]
+    from_text = {name: sum(rows for fields, rows in filled if name in fields) / len(told) for name in FIELDS}
     tables = {name: {f: float(shares[f][name]) for f in FIELDS} for name in names if name in shares.index}
     return Coverage({name: float(told[name].mean()) for name in FIELDS}, tables, from_text)
 
 
 def is_told(values: "pd.Series[Any]") -> "pd.Series[bool]":
     """Where a column says something."""
-    return values.notna() & (values.astype(str) != "")
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        empty = values.cat.categories.get_indexer(pd.Index([""]))[0]
+        return ~values.cat.codes.isin([empty, -1])
+    return values.notna() & values.ne("")
 
 
 def write_profile(found: Prepared, shares: Coverage, target: Path) -> None:
