@@ -51,7 +51,7 @@ def prepared(
 ) -> Prepared:
     """All tables in the files as one. `progress` hears how many rows are read, and of which table.
 
-    Tables of more than 50,000 rows are worked on in as many processes as `processes` says.
+    Tables of more than 20,000 rows are worked on in as many processes as `processes` says.
 
     Raises BadListings where a file cannot be read or understood, or no row is left.
     """

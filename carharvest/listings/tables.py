@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-PIECE_ROWS = 50_000  # of a table at once: bounds the memory
+PIECE_ROWS = 20_000  # of a table at once: bounds the memory
 
 
 @dataclass(frozen=True, slots=True)
