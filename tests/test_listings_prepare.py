@@ -297,6 +297,13 @@ def test_listings_with_pictures_become_labelled_photos(tmp_path: Path, loopback:
     assert stories[0].sightings[0].page_url == "https://ads.example/7"
 
 
+def test_a_year_that_cannot_be_meant_is_no_label(tmp_path: Path) -> None:
+    write_listings(joined(tmp_path, ad(year="9999", image="https://x.example/1.jpg")), tmp_path / "a.csv")
+    (candidate,) = ListingsSource(tmp_path / "a.csv").candidates(Query(""), limit=None)
+    assert candidate.annotation is not None
+    assert (candidate.annotation.model, candidate.annotation.year) == ("Golf", None)
+
+
 def test_listings_without_pictures_cannot_be_linked(tmp_path: Path) -> None:
     write_listings(joined(tmp_path, ad()), tmp_path / "a.csv")
     with pytest.raises(BadListings, match=r"no listing in .* has the address of a picture"):

@@ -96,7 +96,7 @@ def prepare(
     )
     for table in found.tables:
         for what, why in table.sense.why.items():
-            if why.startswith("assumed") or what in {"price", "power", "distance"}:
+            if why.startswith("assumed") or (what in {"price", "power", "distance"} and not why.startswith("said")):
                 screen.warn(f"{table.name}: {what}: {why}; --overrides says it otherwise")
     if bool((found.listings["image_url"] != "").any()):
         screen.hint(f"next: carharvest listings link {output}")

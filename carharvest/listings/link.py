@@ -45,8 +45,8 @@ class ListingsSource:
 
     def _of(self, row: dict[Hashable, Any]) -> Iterator[Candidate]:
         brand, model, trim = (_text(row, name) for name in ("brand", "model", "trim"))
-        year = _text(row, "year")
-        said = Annotation((brand,) if brand else (), model=model, year=int(float(year)) if year else None)
+        year = "" if "year" in _text(row, "flags").split() else _text(row, "year").removesuffix(".0")
+        said = Annotation((brand,) if brand else (), model=model, year=int(year) if year.isdecimal() else None)
         title = _text(row, "title") or " ".join(filter(None, (brand, model, trim, year)))
         for address in addresses(_text(row, "image_url")):
             yield Candidate(

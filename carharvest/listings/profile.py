@@ -9,6 +9,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from carharvest.blobs import write_whole
+from carharvest.errors import BadListings
 from carharvest.listings.fields import FIELDS
 from carharvest.listings.merge import Prepared
 from carharvest.listings.plots import price_plots
@@ -47,7 +48,7 @@ def is_told(values: "pd.Series[Any]") -> "pd.Series[bool]":
 
 
 def write_profile(found: Prepared, shares: Coverage, target: Path) -> None:
-    """Writes one HTML file with its plots inside; every text from outside is escaped."""
+    """Writes one HTML file with its plots inside; every text from outside is escaped. May raise BadListings."""
     environment = Environment(
         loader=PackageLoader("carharvest.listings", "pages"), autoescape=True, undefined=StrictUndefined
     )
@@ -69,7 +70,10 @@ def write_profile(found: Prepared, shares: Coverage, target: Path) -> None:
         plots=list(price_plots(listings)),
         rejects=found.rejects[:_MOST_REJECTS],
     )
-    write_whole(target.absolute(), page.encode("utf-8", "replace"))
+    try:
+        write_whole(target.absolute(), page.encode("utf-8", "replace"))
+    except OSError as error:
+        raise BadListings(f"{target} cannot be written: {error.strerror or error}", hint="is there room?") from error
 
 
 def _counts(values: "pd.Series[str]") -> Sequence[tuple[str, int]]:
