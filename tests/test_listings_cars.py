@@ -80,7 +80,7 @@ def test_brand_model_and_trim_of_a_title(title: str, brand: str, model: str, tri
 )
 def test_what_else_a_title_says(title: str, field: str, value: object) -> None:
     found = getattr(READER.read(title), field)
-    assert (math.isnan(found) and math.isnan(value)) if value != value else found == value  # type: ignore[arg-type]  # NaN is a float
+    assert (math.isnan(found) and math.isnan(value)) if value != value else found == value
 
 
 @pytest.mark.parametrize(

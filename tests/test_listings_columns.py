@@ -48,7 +48,7 @@ CURRENCY = {"en": "GBP", "pl": "PLN", "ru": "RUB", "hi": "INR"}
 def columns_of(header: list[str], rows: list[list[str]], **said: object) -> Columns:
     return understood(
         header, rows, BY.vocabulary, lambda c: BY.reader.brands.exactly(c) is not None, Override(**said), "t"
-    )  # type: ignore[arg-type]  # the test says fields by name
+    )
 
 
 def written(folder: Path, text: str) -> Path:
@@ -226,7 +226,7 @@ def test_a_table_that_is_not_of_cars_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_the_decimal_sign_of_a_column(cells: list[str], usual: str | None, sign: str | None) -> None:
-    assert decimal_sign(cells, usual) == sign  # type: ignore[arg-type]  # the table writes them as plain texts
+    assert decimal_sign(cells, usual) == sign
 
 
 @given(
@@ -237,7 +237,7 @@ def test_the_decimal_sign_of_a_column(cells: list[str], usual: str | None, sign:
 def test_a_number_comes_back_however_it_was_written(value: float, decimal: str, between: str) -> None:
     thousands = ("," if decimal == "." else ".") if between == "other" else between
     written = f"{value:,.2f}".replace(",", "\0").replace(".", decimal).replace("\0", thousands)
-    assert number(f"€ {written} VB", decimal) == pytest.approx(value)  # type: ignore[arg-type]  # as above
+    assert number(f"€ {written} VB", decimal) == pytest.approx(value)
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,7 @@ def test_the_addresses_in_a_cell() -> None:
 
 def test_listings_with_pictures_become_labelled_photos(tmp_path: Path, loopback: Loopback, carharvest: Run) -> None:
     for n in range(3):
-        loopback.answers[f"/{n}.jpg"] = lambda n=n: (200, {"Content-Type": "image/jpeg"}, jpeg(n))  # type: ignore[misc]  # a default pins n
+        loopback.answers[f"/{n}.jpg"] = lambda n=n: (200, {"Content-Type": "image/jpeg"}, jpeg(n))
     found = joined(
         tmp_path,
         ad(image=f"{loopback.origin}/0.jpg | {loopback.origin}/1.jpg", url="https://ads.example/7"),

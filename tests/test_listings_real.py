@@ -73,7 +73,7 @@ def test_what_a_row_has_in_any_form_is_read(real: Prepared, shared: Path, field:
 
 COMPARED: dict[str, Callable[[object], str]] = {
     **dict.fromkeys(("brand", "model", "currency", "fuel", "transmission"), str),
-    **dict.fromkeys(("year", "price", "mileage_km"), lambda value: "" if pd.isna(value) else f"{value:.0f}"),  # type: ignore[call-overload]  # a cell is a scalar
+    **dict.fromkeys(("year", "price", "mileage_km"), lambda value: "" if pd.isna(value) else f"{value:.0f}"),
 }
 
 

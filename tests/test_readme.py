@@ -112,7 +112,7 @@ def test_every_command_about_training_works(filled: Path) -> None:
 @pytest.mark.slow
 def test_every_command_about_listings_works(tmp_path: Path, loopback: Loopback) -> None:
     """With the overrides and the words that stand in the same page."""
-    loopback.answers = {f"/{n}.jpg": lambda n=n: (200, {}, jpeg(n)) for n in range(2)}  # type: ignore[misc]  # a default pins n
+    loopback.answers = {f"/{n}.jpg": lambda n=n: (200, {}, jpeg(n)) for n in range(2)}
     _some_tables(tmp_path, loopback.origin)
     text = (ROOT / "docs/listings.md").read_text(encoding="utf-8")
     for block in re.findall(r"```yaml\n# (\w+\.yaml)[^\n]*\n(.*?)```", text, flags=re.DOTALL):

@@ -6,6 +6,7 @@ from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
+from types import TracebackType
 
 import numpy as np
 
@@ -35,8 +36,10 @@ class Crew:
     def __enter__(self) -> "Crew":
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._stack.__exit__(*error)  # type: ignore[arg-type]  # the three that every __exit__ is given
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
 
     def unified(self, pieces: Iterator[Piece], reading: Reading, number: int) -> Iterator[tuple[Piece, Arrays]]:
         """Each piece with its rows in our columns, in their order. `number` tells the table from the crew's others."""
