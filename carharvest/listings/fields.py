@@ -31,7 +31,4 @@ FIELDS: dict[str, Kind] = {
     "image_url": "text",
     "listed_at": "date",
 }
-TEXTS = tuple(name for name, kind in FIELDS.items() if kind == "text")
 NUMBERS = tuple(name for name, kind in FIELDS.items() if kind in {"whole", "number"})
-# What stands behind them: what is doubtful, and where the row comes from.
-EVIDENCE = ("flags", "filled", "file", "line")

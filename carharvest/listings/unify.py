@@ -19,7 +19,6 @@ from carharvest.text import printable
 
 Array = np.ndarray
 _FROM_TEXT = ("year", "engine_cc", "power_kw", "fuel", "transmission", "body")
-_MOST_IN_LONGEST_TEXT = 300
 _LONGEST_TEXT = 300
 _LONGEST_ADDRESS = 20_000  # a cell may have the addresses of all pictures
 
